@@ -1,0 +1,81 @@
+"""EfficientNet for TensorFlow and Keras: networks, training, and export.
+
+Importing this package loads no TensorFlow; the first name that needs it does.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import wrapt
+
+from efficientnet_tf.errors import require_tensorflow
+
+if TYPE_CHECKING:
+    from efficientnet_tf.config import ExportConfig, PredictConfig, TrainConfig
+    from efficientnet_tf.data import load_data
+    from efficientnet_tf.exporting import export
+    from efficientnet_tf.pretrained import EfficientNet
+    from efficientnet_tf.run import load_model
+    from efficientnet_tf.specs import count, list_variants, spec
+    from efficientnet_tf.training import callbacks, recipe, train
+
+__version__ = "0.1.0"
+
+# Where each public name lives. Rooms are nouns and functions are verbs: a submodule with the name of
+# a function here would replace it as soon as it is imported.
+_WITHOUT_TENSORFLOW = {
+    "ExportConfig": "config",
+    "PredictConfig": "config",
+    "TrainConfig": "config",
+    "count": "specs",
+    "list_variants": "specs",
+    "spec": "specs",
+}
+_WITH_TENSORFLOW = {
+    "EfficientNet": "pretrained",
+    "callbacks": "training",
+    "export": "exporting",
+    "load_data": "data",
+    "load_model": "run",
+    "recipe": "training",
+    "train": "training",
+}
+
+__all__ = [
+    "EfficientNet",
+    "ExportConfig",
+    "PredictConfig",
+    "TrainConfig",
+    "callbacks",
+    "count",
+    "export",
+    "list_variants",
+    "load_data",
+    "load_model",
+    "recipe",
+    "spec",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use."""
+    if name in _WITH_TENSORFLOW:
+        require_tensorflow()
+    room = _WITH_TENSORFLOW.get(name) or _WITHOUT_TENSORFLOW.get(name)
+    if room is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{room}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+# `keras.models.load_model` finds our layers in Keras' own registry. They enter it as soon as Keras is
+# there, whichever of the two is imported first.
+wrapt.when_imported("keras")(lambda _: importlib.import_module(f"{__name__}.layers"))

@@ -1,0 +1,80 @@
+"""The public constructor: a variant, its weights, and a head."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+
+from efficientnet_tf.errors import UsageError
+from efficientnet_tf.model import Head, Shape, build_model
+from efficientnet_tf.specs import IMAGENET_CLASSES, Spec, spec
+from efficientnet_tf.weights import load_weights
+
+
+def EfficientNet(  # noqa: N802 - it stands for a class of models, as in keras.applications
+    variant: str | Spec = "b0",
+    *,
+    weights: str | Path | None = "imagenet",
+    classes: int = IMAGENET_CLASSES,
+    image_size: int | None = None,
+    input_shape: Shape | None = None,
+    include_top: bool = True,
+    pooling: str | None = None,
+    dropout: float | None = None,
+    survival_probability: float | None = None,
+    classifier_activation: str | None = "softmax",
+    include_preprocessing: bool = True,
+    name: str | None = None,
+) -> keras.Model:
+    """Return an EfficientNet as an ordinary `keras.Model` (Tan and Le, 2019, Table 1).
+
+    The model takes RGB pixels of 0...255, uint8 or float32, [N, height, width, 3], and scales them
+    itself: do not normalise twice. It is one flat functional graph with keras.applications' layer
+    names, so that `get_layer("block4c_add").output` gives features as it does there.
+
+    Args:
+        variant: a name of `list_variants()`, an alias, or an architecture.
+        weights: `imagenet`, a `.keras` or `.weights.h5` file, or None for random ones.
+        classes: outputs; other than 1000 with `imagenet` gives a new, random classifier.
+        image_size: side of the square input in pixels; by default the variant's own.
+        input_shape: (height, width, 3) instead; None in it takes any size.
+        include_top: whether there is a classifier.
+        pooling: without one: `avg` or `max` for vectors, None for the feature map.
+        dropout: rate in front of the classifier, in [0, 1); by default the variant's own.
+        survival_probability: of the last block under stochastic depth, in (0, 1]; by default 0.8.
+        classifier_activation: `softmax`, `sigmoid`, or None for logits.
+        include_preprocessing: False takes the scaled tensor instead of pixels.
+        name: the model's name.
+
+    Raises:
+        UsageError: an unknown name or a value out of range.
+        MissingDependencyError: the package with the weights is not installed.
+
+    >>> model = EfficientNet("lite0", weights=None, classes=5)
+    >>> model.output_shape
+    (None, 5)
+    """
+    architecture = spec(variant)
+    if image_size is not None and input_shape is not None:
+        raise UsageError(f"Give image_size or input_shape, not both; got {image_size} and {input_shape}.")
+    if survival_probability is not None:
+        architecture = architecture.replace(survival_probability=survival_probability)
+    size = architecture.preprocessing(image_size).image_size
+    head = Head(
+        classes=classes,
+        include_top=include_top,
+        pooling=pooling,
+        dropout=architecture.dropout if dropout is None else dropout,
+        classifier_activation=classifier_activation,
+    )
+    model = build_model(
+        architecture,
+        head,
+        input_shape=input_shape or (*size, 3),
+        include_preprocessing=include_preprocessing,
+        name=name,
+    )
+    if weights is not None and str(weights) != "none":
+        load_weights(model, architecture, weights)
+    return model

@@ -1,0 +1,70 @@
+"""The preprocessing record: how a photograph becomes the input of a network, as data.
+
+One record lives in the run, on the model card and in every exported artifact, so that no two
+places can disagree about it (DESIGN, section 5).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from efficientnet_tf.errors import UsageError, unknown_name
+
+#: What `interpolation` may be. `bicubic` is Pillow's, antialiased; `tf1_bicubic` is the resize of
+#: TensorFlow 1 that the official checkpoints were trained with (no antialiasing, corners aligned left).
+INTERPOLATIONS = ("bicubic", "tf1_bicubic", "bilinear")
+
+
+@dataclasses.dataclass(frozen=True)
+class Preprocessing:
+    """How pixels are cropped, resized and scaled before the first convolution.
+
+    Attributes:
+        image_size: (height, width) in pixels that the network takes.
+        crop: `"center"`, the official evaluation crop: a centred square of side
+            `int(size / (size + crop_padding) * min(height, width))`.
+        crop_padding: pixels; 32 for every checkpoint published before November 2021.
+        interpolation: one of `INTERPOLATIONS`.
+        scale: per channel (R, G, B), applied to pixels of 0...255 as `x * scale + offset`.
+        offset: per channel (R, G, B).
+
+    >>> Preprocessing(image_size=(224, 224), scale=(1 / 128,) * 3, offset=(-127 / 128,) * 3).crop_padding
+    32
+    """
+
+    image_size: tuple[int, int]
+    crop: str = "center"
+    crop_padding: int = 32
+    interpolation: str = "bicubic"
+    scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        if self.crop != "center":
+            raise unknown_name("crop", self.crop, ["center"])
+        if self.interpolation not in INTERPOLATIONS:
+            raise unknown_name("interpolation", self.interpolation, INTERPOLATIONS)
+        if len(self.image_size) != 2 or min(self.image_size) < 1:
+            raise UsageError(f"image_size must be two positive numbers of pixels, got {self.image_size}.")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as plain JSON values, in the order of the fields."""
+        return {
+            key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(self).items()
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Preprocessing:
+        """Return the record that `to_json` wrote.
+
+        >>> record = Preprocessing(image_size=(240, 240))
+        >>> Preprocessing.from_json(record.to_json()) == record
+        True
+        """
+        allowed = [field.name for field in dataclasses.fields(cls)]
+        for name in values:
+            if name not in allowed:
+                raise unknown_name("preprocessing field", name, allowed)
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})

@@ -1,0 +1,29 @@
+"""How scaled widths and depths become whole numbers (official utils.py and efficientnet_model.py)."""
+
+from __future__ import annotations
+
+import math
+
+DIVISOR = 8
+
+
+def round_filters(filters: int, width: float) -> int:
+    """Return `filters * width` rounded to the nearest multiple of 8, never below 90 % of it.
+
+    >>> round_filters(32, 1.1), round_filters(24, 1.2), round_filters(16, 1.2)
+    (32, 32, 24)
+    """
+    if width == 1.0:
+        return filters
+    scaled = filters * width
+    rounded = max(DIVISOR, int(scaled + DIVISOR / 2) // DIVISOR * DIVISOR)
+    return rounded + DIVISOR if rounded < 0.9 * scaled else rounded
+
+
+def round_repeats(repeats: int, depth: float) -> int:
+    """Return `repeats * depth`, rounded up.
+
+    >>> round_repeats(3, 1.1)
+    4
+    """
+    return math.ceil(repeats * depth)

@@ -1,0 +1,66 @@
+"""Weights by name or path, into a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+
+from efficientnet_tf.errors import EfficientNetError, UsageError, unknown_name
+from efficientnet_tf.specs import IMAGENET_CLASSES, Spec
+from efficientnet_tf.weights import lite
+from efficientnet_tf.weights.published import imagenet_file
+from efficientnet_tf.weights.torch_file import read_tensors
+
+SUFFIXES = (".keras", ".weights.h5")
+CLASSIFIER = "predictions"
+
+
+def load_weights(model: keras.Model, spec: Spec, weights: str | Path) -> None:
+    """Load weights into a model that was built from a spec.
+
+    The classifier is loaded where the model has as many classes as the weights, and keeps its random
+    weights otherwise.
+
+    Args:
+        model: built by `build_model` from `spec`.
+        spec: the architecture.
+        weights: `imagenet`, or a `.keras` or `.weights.h5` file of the same architecture.
+
+    Raises:
+        UsageError: no such weights; the message says which there are.
+        EfficientNetError: weights of another architecture, or a damaged file.
+    """
+    if str(weights) == "imagenet":
+        keep = _new_classifier(model, IMAGENET_CLASSES)
+        lite.assign(model, lite.layer_weights(spec, read_tensors(imagenet_file(spec.name))), skip=keep)
+        return
+    path = Path(weights)
+    if not str(path).endswith(SUFFIXES):
+        raise unknown_name("weights", str(weights), ("imagenet", "none", "PATH.keras", "PATH.weights.h5"))
+    if not path.is_file():
+        raise UsageError(f"There is no weight file {path}.")
+    if path.suffix == ".keras":
+        _copy(model, path)
+        return
+    try:
+        model.load_weights(path)
+    except (ValueError, OSError, KeyError) as error:
+        raise EfficientNetError(f"{path} does not fit {spec.name!r}: {str(error).splitlines()[0]}") from error
+
+
+def _copy(model: keras.Model, path: Path) -> None:
+    try:
+        source = keras.models.load_model(path, compile=False)
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        raise EfficientNetError(f"{path} is not a Keras model that can be loaded: {error}") from error
+    names = {layer.name: layer for layer in source.layers}
+    classes = source.output_shape[-1] if CLASSIFIER in names else None
+    arrays = {name: layer.get_weights() for name, layer in names.items()}
+    lite.assign(model, arrays, skip=_new_classifier(model, classes))
+
+
+def _new_classifier(model: keras.Model, classes: int | None) -> frozenset[str]:
+    """Return the classifier's name if it cannot take weights for so many classes."""
+    has_one = model.layers[-1].name == CLASSIFIER
+    return frozenset({CLASSIFIER}) if has_one and model.output_shape[-1] != classes else frozenset()

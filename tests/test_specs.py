@@ -1,0 +1,128 @@
+"""Architectures against the official figures."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from efficientnet_tf import specs
+from efficientnet_tf.errors import UsageError
+from efficientnet_tf.specs.rounding import round_filters
+
+# Official unit tests and READMEs: trainable, total; multiply-adds at native resolution, to the digits given.
+OFFICIAL = {
+    "b0": (5_288_548, 5_330_564, "0.386"),
+    "b1": (7_794_184, 7_856_232, "0.687"),
+    "b2": (9_109_994, 9_177_562, "0.994"),
+    "b3": (12_233_232, 12_320_528, "1.83"),
+    "b4": (19_341_616, 19_466_816, "4.39"),
+    "b5": (30_389_784, 30_562_520, "10.3"),
+    "b6": (43_040_704, 43_265_136, "19.1"),
+    "b7": (66_347_960, 66_658_680, "37.7"),
+    "lite0": (4_652_008, 4_694_024, "0.385"),
+    "lite1": (5_416_680, 5_470_344, "0.600"),
+    "lite2": (6_092_072, 6_150_168, "0.860"),
+    "lite3": (8_197_096, 8_273_768, "1.38"),
+    "lite4": (13_006_568, 13_118_936, "2.55"),
+}
+STAGES = {
+    "b0": ((16, 24, 40, 80, 112, 192, 320), (1, 2, 2, 3, 3, 4, 1), 32, 1280),
+    "b3": ((24, 32, 48, 96, 136, 232, 384), (2, 3, 3, 5, 5, 6, 2), 40, 1536),
+    "b7": ((32, 48, 80, 160, 224, 384, 640), (4, 7, 7, 10, 10, 13, 4), 64, 2560),
+    "lite2": ((16, 24, 48, 88, 120, 208, 352), (1, 3, 3, 4, 4, 5, 1), 32, 1280),
+    "lite4": ((24, 32, 56, 112, 160, 272, 448), (1, 4, 4, 6, 6, 8, 1), 32, 1280),
+}
+
+
+@pytest.mark.parametrize("variant", OFFICIAL)
+def test_count_equals_the_official_figures(variant):
+    trainable, total, madds = OFFICIAL[variant]
+    counted = specs.count(variant)
+    assert (counted.trainable, counted.total) == (trainable, total)
+    decimals = len(madds.partition(".")[2])
+    assert f"{counted.madds / 1e9:.{decimals}f}" == madds
+
+
+def test_every_variant_has_official_figures():
+    assert specs.list_variants() == list(OFFICIAL)
+
+
+@pytest.mark.parametrize("variant", STAGES)
+def test_stages_equal_the_official_tables(variant):
+    widths, repeats, stem, head = STAGES[variant]
+    architecture = specs.spec(variant)
+    blocks = list(architecture.expand())
+    last_of_stage = {block.name[5]: block.filters_out for block in blocks}
+    assert tuple(last_of_stage.values()) == widths
+    assert architecture.repeats == repeats
+    assert (architecture.stem_filters, architecture.head_filters) == (stem, head)
+
+
+def test_blocks_of_b0():
+    blocks = list(specs.spec("b0").expand())
+    assert [block.name for block in blocks[:4]] == ["block1a_", "block2a_", "block2b_", "block3a_"]
+    assert [block.strides for block in blocks] == [1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1]
+    # The squeeze is a quarter of what enters the block, not of the expanded width.
+    assert (blocks[1].filters_in, blocks[1].filters_expanded, blocks[1].filters_squeezed) == (16, 96, 4)
+    assert [block.has_skip for block in blocks[:4]] == [False, False, True, False]
+    survival = [block.survival_probability for block in blocks]
+    assert survival[0] == 1.0
+    assert survival[15] == pytest.approx(1 - 0.2 * 15 / 16, abs=1e-12)
+
+
+def test_stages_longer_than_the_alphabet_have_names_of_their_own():
+    import dataclasses
+
+    deep = dataclasses.replace(specs.spec("b0"), depth=30.0)
+    names = [block.name for block in deep.expand()]
+    assert len(set(names)) == len(names) == sum(deep.repeats)
+
+
+def test_rounding_never_falls_below_ninety_percent():
+    assert round_filters(10, 1.15) == 16  # 11.5 rounds to 8, which is less than 90 % of it
+
+
+def test_classes_and_image_size_change_the_count():
+    b0 = specs.count("b0")
+    small = specs.count("b0", classes=5, image_size=112)
+    assert b0.trainable - small.trainable == 1281 * 995
+    assert 3.5 < b0.madds / small.madds < 4.5
+
+
+@pytest.mark.parametrize("alias", ["efficientnet-lite0", "tf_efficientnet_lite0", "EfficientNetLite0", "LITE0", "lite0"])
+def test_aliases(alias):
+    assert specs.spec(alias) is specs.spec("lite0")
+
+
+def test_unknown_variant_names_the_closest():
+    allowed = ", ".join(OFFICIAL)
+    message = f"Unknown variant 'lit0'. Did you mean 'lite0'? Allowed: {allowed}."
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
+        specs.spec("lit0")
+
+
+def test_preprocessing_of_the_families():
+    b0 = specs.preprocessing_for("b0")
+    red = 255 * b0.scale[0] + b0.offset[0]
+    assert red == pytest.approx((1 - 0.485) / 0.229, abs=1e-9)
+    lite = specs.preprocessing_for("lite1", image_size=(256, 192))
+    assert (lite.image_size, lite.scale, lite.offset) == ((256, 192), (1 / 128,) * 3, (-127 / 128,) * 3)
+    assert specs.Preprocessing.from_json(lite.to_json()) == lite
+
+
+def test_preprocessing_errors():
+    with pytest.raises(UsageError, match=r"^image_size must be at least 32 pixels, got 8\.$"):
+        specs.preprocessing_for("b0", 8)
+    with pytest.raises(UsageError, match=r"^Unknown interpolation 'cubic'\. Did you mean 'bicubic'\? Allowed: "):
+        specs.Preprocessing(image_size=(224, 224), interpolation="cubic")
+    with pytest.raises(UsageError, match=r"^Unknown preprocessing field 'sizes'\."):
+        specs.Preprocessing.from_json({"sizes": [1, 2]})
+
+
+def test_specs_need_no_tensorflow():
+    code = "import sys, efficientnet_tf.specs; print([m for m in ('tensorflow', 'keras', 'numpy') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

