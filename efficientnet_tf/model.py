@@ -6,11 +6,12 @@ import dataclasses
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 
 from efficientnet_tf.errors import UsageError, unknown_name
 from efficientnet_tf.layers import StochasticDepth
-from efficientnet_tf.specs import ExpandedBlock, Spec
+from efficientnet_tf.specs import ExpandedBlock, Preprocessing, Spec, list_variants, spec
 
 # The official initializers: normal, not truncated, for every convolution; uniform for the classifier.
 CONVOLUTION_INITIALIZER = {
@@ -91,6 +92,25 @@ def build_model(
         x = _mbconv(spec, x, block)
     x = _convolution(spec, x, "top_", filters=spec.head_filters, kernel_size=1)
     return keras.Model(image, _head(x, head), name=name or f"efficientnet_{spec.name}")
+
+
+def preprocessing_of(model: keras.Model) -> Preprocessing:
+    """Return how photographs become a model's input, as far as the model itself can tell.
+
+    Size and scaling are in its layers; crop and interpolation are those of the variant it is named after,
+    and the usual ones otherwise.
+    """
+    height, width = model.input_shape[1:3]
+    named = list_variants()
+    variant = model.name.removeprefix("efficientnet_")
+    if height is None or width is None:
+        height = width = spec(variant).image_size if variant in named else 224
+    record = spec(variant).preprocessing((height, width)) if variant in named else Preprocessing((height, width))
+    rescaling = next((layer for layer in model.layers if isinstance(layer, layers.Rescaling)), None)
+    if rescaling is None:
+        return record
+    scale, offset = (tuple(np.broadcast_to(value, 3).tolist()) for value in (rescaling.scale, rescaling.offset))
+    return dataclasses.replace(record, scale=scale, offset=offset)
 
 
 def _mbconv(spec: Spec, inputs: Any, block: ExpandedBlock) -> Any:

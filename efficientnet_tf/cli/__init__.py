@@ -1,0 +1,1 @@
+"""The installed commands; each loads TensorFlow only when it has work to do."""

@@ -1,0 +1,250 @@
+"""What a command does, as frozen dataclasses: the names, defaults, limits and help of every flag."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from efficientnet_tf.errors import UsageError, unknown_name
+from efficientnet_tf.options import Options, option
+from efficientnet_tf.specs import spec
+
+RECIPES_FOLDER = Path(__file__).parent / "recipes"
+
+#: Which quantisations each export format has; every other format has `none` alone.
+QUANTIZATIONS = {
+    "saved_model": ("none",),
+    "tflite": ("none", "float16", "dynamic"),
+    "tfjs": ("none", "float16"),
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainConfig(Options):
+    """One training run. None means that the recipe decides, or the program where the text says so.
+
+    >>> TrainConfig(variant="lite0", data="sample").resolve().recipe
+    'finetune'
+    """
+
+    variant: str = option("b0", "Network", "The network: b0 to b7, lite0 to lite4, or an alias.")
+    weights: str = option("imagenet", "Network", "Weights to begin with: imagenet, none, or a .keras or .weights.h5 file.")
+    image_size: int | None = option(
+        None, "Network", "Side of the square input in pixels; by default the variant's own.", minimum=32
+    )
+    dropout: float | None = option(
+        None, "Network", "Rate before the classifier; by default the variant's own.", minimum=0.0, below=1.0
+    )
+    survival_probability: float | None = option(
+        None, "Network", "Of the last block under stochastic depth.", above=0.0, maximum=1.0, otherwise=0.8
+    )
+    data: str | None = option(None, "Data", "Photographs: sample (bundled), or a folder of class folders. Required.")
+    batch_size: int | None = option(None, "Data", "Photographs per training step.", minimum=1, otherwise=32)
+    validation_fraction: float = option(
+        0.2, "Data", "Share held out of a folder without val/.", above=0.0, below=1.0
+    )
+    crop_area: float | None = option(
+        None, "Data", "Smallest share of a photograph that a training crop covers.", above=0.0, maximum=1.0, otherwise=0.08
+    )
+    recipe: str | None = option(
+        None, "Training", "Settings to begin with: finetune, or scratch with --weights=none.", choices=("finetune", "scratch")
+    )
+    epochs: int | None = option(None, "Training", "Times that the training set is seen.", minimum=1, otherwise=10)
+    steps: int | None = option(None, "Training", "Training steps in all, instead of --epochs.", minimum=1)
+    head_epochs: int | None = option(
+        None, "Training", "Epochs at the start that train the classifier alone.", minimum=0, otherwise=0
+    )
+    optimizer: str | None = option(
+        None, "Training", "How gradients are applied.", choices=("adamw", "rmsprop", "sgd"), otherwise="adamw"
+    )
+    learning_rate: float | None = option(
+        None, "Training", "Peak learning rate, for the whole network.", above=0.0, otherwise=0.001
+    )
+    head_learning_rate: float | None = option(
+        None, "Training", "Learning rate while the classifier is trained alone.", above=0.0, otherwise=0.001
+    )
+    warmup_epochs: float | None = option(
+        None, "Training", "Epochs in which the learning rate rises from 0.", minimum=0.0, otherwise=0.0
+    )
+    weight_decay: float | None = option(
+        None, "Training", "Decoupled weight decay of kernels.", minimum=0.0, otherwise=0.0
+    )
+    label_smoothing: float | None = option(
+        None, "Training", "Share of the target spread over all classes.", minimum=0.0, below=1.0, otherwise=0.0
+    )
+    freeze: str | None = option(
+        None,
+        "Training",
+        "What never trains: none, bn (statistics and scales of batch normalisation), backbone.",
+        choices=("none", "bn", "backbone"),
+        otherwise="none",
+    )
+    patience: int | None = option(
+        None, "Training", "Epochs without a better validation loss before training stops.", minimum=1, otherwise=10
+    )
+    model_dir: str | None = option(None, "Run", "Folder of the run; by default runs/VARIANT-DATA, or the next free.")
+    seed: int = option(0, "Run", "Seed of weights, order, crops and masks.", minimum=0)
+    strategy: str = option(
+        "auto",
+        "Machine",
+        "auto (TPU with --tpu, all GPUs where there are several), single, mirrored, tpu.",
+        choices=("auto", "single", "mirrored", "tpu"),
+    )
+    tpu: str | None = option(None, "Machine", "Name or address of a TPU, or local; alone it selects --strategy=tpu.")
+    precision: str = option(
+        "float32", "Machine", "Of the arithmetic; weights stay float32.", choices=("float32", "bfloat16", "float16")
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        spec(self.variant)
+        if self.epochs is not None and self.steps is not None:
+            raise UsageError(f"Give epochs or steps, not both; got {self.epochs} and {self.steps}.")
+        if self.tpu and self.strategy not in ("auto", "tpu"):
+            raise UsageError(f"--tpu={self.tpu} needs --strategy=tpu or auto, got {self.strategy}.")
+
+    def resolve(self) -> TrainConfig:
+        """Return a copy in which the recipe has filled what was left open.
+
+        Raises:
+            UsageError: a recipe that does not exist, or settings that contradict each other.
+        """
+        name = self.recipe or ("scratch" if self.weights == "none" else "finetune")
+        from_recipe = read_recipe(name)
+        if self.steps is not None:
+            from_recipe.pop("epochs", None)
+        filled = {"recipe": name, "variant": spec(self.variant).name}
+        for field in dataclasses.fields(self):
+            if getattr(self, field.name) is None and "otherwise" in field.metadata:
+                filled[field.name] = from_recipe.get(field.name, field.metadata["otherwise"])
+        if self.steps is not None:
+            filled["epochs"] = None
+        resolved = dataclasses.replace(self, **filled)
+        if resolved.epochs is not None and (resolved.head_epochs or 0) > resolved.epochs:
+            # A short run keeps the recipe's proportion; only the user's own words can contradict.
+            if self.head_epochs is not None:
+                raise UsageError(f"head_epochs must be at most epochs, got {self.head_epochs} and {resolved.epochs}.")
+            share = from_recipe["head_epochs"] / from_recipe.get("epochs", resolved.epochs)
+            resolved = dataclasses.replace(resolved, head_epochs=int(resolved.epochs * share))
+        return resolved
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExportConfig(Options):
+    """One export.
+
+    >>> ExportConfig(quantize=("none", "dynamic")).targets()
+    [('saved_model', 'none'), ('tflite', 'none'), ('tflite', 'dynamic'), ('tfjs', 'none')]
+    """
+
+    model_dir: str | None = option(None, "Source", "Folder of a run; by default the newest under runs/.")
+    variant: str | None = option(None, "Source", "A network of the zoo instead of a run.")
+    weights: str = option("imagenet", "Source", "Weights of --variant: imagenet, or a .keras or .weights.h5 file.")
+    image_size: int | None = option(
+        None, "Source", "Side of the input of --variant in pixels; by default its own.", minimum=32
+    )
+    format: tuple[str, ...] = option(
+        tuple(QUANTIZATIONS), "Artifacts", "What to write, separated by commas.", choices=tuple(QUANTIZATIONS)
+    )
+    quantize: tuple[str, ...] = option(
+        ("none",),
+        "Artifacts",
+        "Weights as none (float32), float16, dynamic (int8); each format takes those it has.",
+        choices=("none", "float16", "dynamic"),
+    )
+    output_dir: str | None = option(
+        None, "Artifacts", "Folder to write; by default RUN/export, or exports/VARIANT."
+    )
+    verify: str | None = option(
+        None, "Verification", "Photographs to compare on: sample or a folder. Given, a missing runtime is an error."
+    )
+    verify_images: int = option(16, "Verification", "How many of them.", minimum=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.variant is not None:
+            spec(self.variant)
+            if self.model_dir is not None:
+                raise UsageError(f"Give --model_dir or --variant, not both; got {self.model_dir} and {self.variant}.")
+        for name in ("format", "quantize"):
+            if not getattr(self, name):
+                raise UsageError(f"{name} is empty; give at least one value.")
+        useless = [q for q in self.quantize if not any(q in QUANTIZATIONS[f] for f in self.format)]
+        if useless:
+            raise UsageError(f"None of {', '.join(self.format)} can be quantised as {', '.join(useless)}.")
+
+    def targets(self) -> list[tuple[str, str]]:
+        """Return the artifacts as (format, quantisation); a format that has none of the wanted ones is not quantised."""
+        return [
+            (form, quantize)
+            for form in dict.fromkeys(self.format)
+            for quantize in [q for q in dict.fromkeys(self.quantize) if q in QUANTIZATIONS[form]] or ["none"]
+        ]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PredictConfig(Options):
+    """One round of predictions."""
+
+    model_dir: str | None = option(None, "Source", "Folder of a run; by default the newest under runs/.")
+    artifact: str | None = option(None, "Source", "An exported SavedModel, .tflite, TF.js folder or .keras file.")
+    variant: str | None = option(None, "Source", "A network of the zoo.")
+    weights: str = option("imagenet", "Source", "Weights of --variant: imagenet, or a .keras or .weights.h5 file.")
+    image_size: int | None = option(
+        None, "Source", "Side of the input of --variant in pixels; by default its own.", minimum=32
+    )
+    top: int = option(5, "Answer", "How many classes to show for a photograph.", minimum=1)
+    batch_size: int = option(16, "Machine", "Photographs at a time.", minimum=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        given = [f"--{name}" for name in ("model_dir", "artifact", "variant") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise UsageError(f"Give one of --model_dir, --artifact, --variant; got {' and '.join(given)}.")
+        if self.variant is not None:
+            spec(self.variant)
+
+
+def list_recipes() -> list[str]:
+    """Return the names of the recipes."""
+    return sorted(path.stem for path in RECIPES_FOLDER.glob("*.cfg"))
+
+
+def read_recipe(name: str) -> dict[str, Any]:
+    """Return the settings of a recipe.
+
+    Args:
+        name: of a file in `efficientnet_tf/recipes/`, without its ending.
+
+    Raises:
+        UsageError: no such recipe, or a line in it that is not `--setting=value`.
+    """
+    if name not in list_recipes():
+        raise unknown_name("recipe", name, list_recipes())
+    settings = {}
+    for line in (RECIPES_FOLDER / f"{name}.cfg").read_text(encoding="utf-8").splitlines():
+        if line.strip() and not line.startswith("#"):
+            key, equals, value = line.strip().removeprefix("--").partition("=")
+            if not equals:
+                raise UsageError(f"Recipe {name!r} has a line that is not --setting=value: {line!r}.")
+            settings[key] = TrainConfig.parse(key, value)
+    return settings
+
+
+def read_config(path: str | Path) -> dict[str, Any]:
+    """Return the settings of a run's config.json, without its folder: it would be overwritten.
+
+    Raises:
+        UsageError: no such file, or not JSON.
+    """
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"There is no configuration {path}.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not JSON: {error}.") from None
+    if not isinstance(values, dict):
+        raise UsageError(f"{path} must hold one JSON object, got a {type(values).__name__}.")
+    return {key: value for key, value in values.items() if key != "model_dir" and value is not None}

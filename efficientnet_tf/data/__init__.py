@@ -1,0 +1,24 @@
+"""Where photographs come from and how they reach a network.
+
+`sources` names files and labels, `files` finds images, `checking` tells which can be used, `splits` divides them; none
+of the four loads TensorFlow. `decoding` turns the bytes of one file into pixels, `pipeline` makes batches of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from efficientnet_tf.data.sources import Examples, read_source
+
+if TYPE_CHECKING:
+    from efficientnet_tf.data.pipeline import load_data, make_dataset
+
+__all__ = ["Examples", "load_data", "make_dataset", "read_source"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs TensorFlow on first use."""
+    if name not in ("load_data", "make_dataset"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.pipeline"), name)

@@ -1,0 +1,203 @@
+"""The files of a run, read and written in one place (DESIGN, section 5)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from efficientnet_tf.config import TrainConfig
+from efficientnet_tf.errors import EfficientNetError, UsageError
+from efficientnet_tf.files import atomic_write_text
+from efficientnet_tf.specs import Preprocessing
+
+ROOT = Path("runs")
+CONFIG, LABELS, PREPROCESSING = "config.json", "labels.txt", "preprocessing.json"
+MODEL, HISTORY, METRICS = "model.keras", "metrics.csv", "metrics.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A folder with what a training run left.
+
+    Attributes:
+        path: the folder.
+    """
+
+    path: Path
+
+    @property
+    def model_file(self) -> Path:
+        """The best network so far, as a Keras file."""
+        return self.path / MODEL
+
+    @property
+    def history_file(self) -> Path:
+        """A row of figures for each epoch."""
+        return self.path / HISTORY
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes' names, in the order of the outputs."""
+        return read_labels(self.path / LABELS)
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How photographs become the network's input."""
+        return read_preprocessing(self.path / PREPROCESSING)
+
+    @property
+    def config(self) -> TrainConfig:
+        """What really ran."""
+        return TrainConfig.from_json(json.loads((self.path / CONFIG).read_text(encoding="utf-8")))
+
+    def begin(self, config: TrainConfig, labels: Sequence[str], record: Preprocessing) -> None:
+        """Write what is known before the first step, so that an interrupted run can be used."""
+        self.describe(labels, record)
+        write_json(self.path / CONFIG, config.to_json())
+
+    def describe(self, labels: Sequence[str], record: Preprocessing) -> None:
+        """Write what the network's inputs and outputs mean."""
+        self.make_folder()
+        write_labels(self.path / LABELS, labels)
+        write_json(self.path / PREPROCESSING, record.to_json())
+
+    def make_folder(self) -> None:
+        """Make the run's folder, and see that it can be written."""
+        make_writable(self.path)
+
+    def save_model(self, model: keras.Model) -> None:
+        """Write the network: under another name first, so that a model.keras is always whole."""
+        unfinished = self.path / f".{MODEL.removesuffix('.keras')}.unfinished.keras"
+        model.save(unfinished)
+        unfinished.replace(self.model_file)
+
+    def finish(self, metrics: Mapping[str, Any]) -> None:
+        """Write the final figures; a run that has them is finished."""
+        write_json(self.path / METRICS, metrics)
+
+    def load_model(self) -> keras.Model:
+        """Return the best network of the run."""
+        if not self.model_file.is_file():
+            raise UsageError(f"{self.path} holds no trained network ({MODEL}); was the run stopped in its first epoch?")
+        return load_keras(self.model_file)
+
+
+def new_run(config: TrainConfig, data_name: str) -> Run:
+    """Return the run that a training shall write.
+
+    Args:
+        config: whose `model_dir` is the folder; without one it is `runs/VARIANT-DATA`, or, if that is
+            taken, the first free of `-2`, `-3`, ...
+        data_name: what the data is called in the folder's name.
+
+    Raises:
+        UsageError: `model_dir` holds another run, or other files.
+    """
+    if config.model_dir is not None:
+        path = Path(config.model_dir)
+        if (path / CONFIG).exists():
+            raise UsageError(f"{path} holds another run. Give a new --model_dir, or none to let one be chosen.")
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise UsageError(f"{path} is not an empty folder. Give a new --model_dir, or none to let one be chosen.")
+        return Run(path)
+    first = ROOT / f"{config.variant}-{data_name}"
+    path, number = first, 1
+    while path.exists():
+        number += 1
+        path = first.with_name(f"{first.name}-{number}")
+    return Run(path)
+
+
+def open_run(model_dir: str | Path | None) -> Run:
+    """Return an existing run; without a folder the newest under `runs/` that holds a network.
+
+    Raises:
+        UsageError: no run is there.
+    """
+    if model_dir is None:
+        found = sorted(ROOT.glob(f"*/{MODEL}"), key=lambda path: path.stat().st_mtime)
+        if not found:
+            raise UsageError(
+                f"There is no run under {ROOT}/. Train one with efficientnet-train, "
+                "or name a network of the zoo with --variant, or a run with --model_dir."
+            )
+        return Run(found[-1].parent)
+    path = Path(model_dir)
+    if not any((path / name).is_file() for name in (CONFIG, MODEL)):
+        raise UsageError(f"{path} holds no run: it has neither {CONFIG} nor {MODEL}.")
+    return Run(path)
+
+
+def load_model(path: str | Path) -> keras.Model:
+    """Return a trained network.
+
+    Args:
+        path: a run's folder, or a `.keras` file.
+
+    Returns:
+        A model from pixels of 0...255, [N, height, width, 3], to probabilities, [N, classes].
+
+    Raises:
+        UsageError: nothing of the kind is there.
+        EfficientNetError: a damaged file.
+    """
+    if Path(path).is_file():
+        return load_keras(Path(path))
+    return open_run(path).load_model()
+
+
+def load_keras(path: Path) -> keras.Model:
+    """Return the network of a `.keras` file, without what it was compiled with."""
+    try:
+        return keras.models.load_model(path, compile=False)
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise EfficientNetError(f"{path} is not a Keras model that can be loaded: {reason}") from error
+
+
+def make_writable(folder: Path) -> None:
+    """Make a folder, and see that it can be written before hours of work rely on it.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(f"The folder {folder} cannot be written: {error.strerror}.") from error
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write a JSON object that people can read."""
+    atomic_write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_labels(path: Path, labels: Sequence[str]) -> None:
+    """Write names, one a line."""
+    atomic_write_text(path, "".join(f"{label}\n" for label in labels))
+
+
+def read_labels(path: Path) -> tuple[str, ...]:
+    """Return the names that `write_labels` wrote."""
+    try:
+        return tuple(path.read_text(encoding="utf-8").splitlines())
+    except OSError as error:
+        raise UsageError(f"The names of the classes are missing: {path}.") from error
+
+
+def read_preprocessing(path: Path) -> Preprocessing:
+    """Return the record in a preprocessing.json."""
+    try:
+        return Preprocessing.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise UsageError(f"The preprocessing record is missing: {path}.") from error
+    except json.JSONDecodeError as error:
+        raise EfficientNetError(f"{path} is not JSON: {error}.") from error

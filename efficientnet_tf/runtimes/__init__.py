@@ -1,0 +1,1 @@
+"""What runs an exported file: images in, probabilities out. Each runtime is imported on its own."""

@@ -1,0 +1,109 @@
+"""What changes or is written while `fit` runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from efficientnet_tf.errors import UsageError
+from efficientnet_tf.run import Run
+from efficientnet_tf.training.schedule import WarmupCosine
+
+CLASSIFIER = "predictions"
+FREEZES = ("none", "bn", "backbone")
+
+
+def set_trainable(model: keras.Model, freeze: str, *, head_only: bool = False) -> None:
+    """Choose what of a model is trained.
+
+    Args:
+        model: the model to change.
+        freeze: `none`; `bn`, the statistics and scales of batch normalisation, which then also runs
+            as at inference; `backbone`, everything but the classifier.
+        head_only: the classifier alone, whatever `freeze` says.
+    """
+    for layer in model.layers:
+        if head_only or freeze == "backbone":
+            layer.trainable = layer.name == CLASSIFIER
+        else:
+            layer.trainable = freeze == "none" or not isinstance(layer, keras.layers.BatchNormalization)
+
+
+class HeadFirst(keras.callbacks.Callback):
+    """Train the classifier alone for the schedule's first phase, and then all that is not frozen.
+
+    A new classifier starts at random, and its first gradients would spoil a pre-trained backbone. The
+    length of the phase is read from the optimizer's schedule, so that both end at the same step.
+
+    Args:
+        freeze: what stays as it is in the second phase; see `set_trainable`.
+    """
+
+    def __init__(self, freeze: str = "bn") -> None:
+        super().__init__()
+        if freeze not in FREEZES:
+            raise UsageError(f"freeze must be one of {', '.join(FREEZES)}, got {freeze!r}.")
+        self.freeze = freeze
+        self.head_only = False
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Freeze what the first phase leaves alone."""
+        self._enter(self._in_first_phase())
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Enter the second phase at the schedule's step."""
+        if self.head_only and not self._in_first_phase():
+            self._enter(False)
+
+    def _in_first_phase(self) -> bool:
+        schedule = getattr(_inner(self.model.optimizer), "_learning_rate", None)
+        steps = schedule.head_steps if isinstance(schedule, WarmupCosine) else 0
+        return int(self.model.optimizer.iterations) < steps
+
+    def _enter(self, head_only: bool) -> None:
+        self.head_only = head_only
+        set_trainable(self.model, self.freeze, head_only=head_only)
+        # Keras traces a step once; a step with other variables is another function.
+        self.model.make_train_function(force=True)
+
+
+class BestModel(keras.callbacks.Callback):
+    """Keep the network with the lowest validation loss in the run's folder.
+
+    Args:
+        run: where `model.keras` is written, whole or not at all.
+        monitor: the figure to watch, lower is better.
+    """
+
+    def __init__(self, run: Run, monitor: str = "val_loss") -> None:
+        super().__init__()
+        self.run = run
+        self.monitor = monitor
+        self.best = float("inf")
+        self.best_epoch: int | None = None
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Save the network if it is better than any before."""
+        value = (logs or {}).get(self.monitor, (logs or {}).get("loss"))
+        if value is not None and value < self.best:
+            self.best, self.best_epoch = float(value), epoch
+            self.run.save_model(self.model)
+
+
+class StopAtStep(keras.callbacks.Callback):
+    """End training after so many steps, even within an epoch."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        self.steps = steps
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Stop when the optimizer has done its steps."""
+        if int(self.model.optimizer.iterations) >= self.steps:
+            self.model.stop_training = True
+
+
+def _inner(optimizer: Any) -> Any:
+    """Return the optimizer inside a loss-scaling one."""
+    return getattr(optimizer, "inner_optimizer", optimizer)

@@ -1,0 +1,194 @@
+"""A training run, from a configuration to the files of DESIGN's section 5."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from efficientnet_tf.config import TrainConfig
+from efficientnet_tf.data.pipeline import make_dataset
+from efficientnet_tf.data.sources import FORMS, Examples, read_source
+from efficientnet_tf.errors import UsageError
+from efficientnet_tf.evaluation import evaluate_probabilities
+from efficientnet_tf.pretrained import EfficientNet
+from efficientnet_tf.run import Run, new_run
+from efficientnet_tf.specs import Preprocessing, preprocessing_for
+from efficientnet_tf.training import distribution
+from efficientnet_tf.training.callbacks import StopAtStep
+from efficientnet_tf.training.settings import compile_arguments, fit_callbacks
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainResult:
+    """What a training run gave.
+
+    Attributes:
+        run: its folder.
+        metrics: of the best network on the validation photographs, as in metrics.json.
+        epochs: how many were trained.
+        skipped: files that could not be used, each with the reason.
+    """
+
+    run: Run
+    metrics: dict[str, Any]
+    epochs: int
+    skipped: tuple[tuple[str, str], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Data:
+    """The photographs of a run, and how they become batches."""
+
+    train: Examples
+    validation: Examples
+    record: Preprocessing
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.train.class_names
+
+
+def train(config: TrainConfig) -> TrainResult:
+    """Train a network on photographs and write its run.
+
+    Args:
+        config: what to do; what it leaves open is filled by its recipe.
+
+    Returns:
+        The run and the figures of its best network.
+
+    Raises:
+        UsageError: a setting that is not allowed, or a folder that cannot be written.
+        EfficientNetError: photographs or devices that cannot be used.
+        KeyboardInterrupt: training was stopped; the run's folder then holds the best network so far.
+    """
+    config = config.resolve()
+    data = _read(config)
+    run = new_run(config, data.train.name)
+    keras.utils.set_random_seed(config.seed)
+    strategy = distribution.make_strategy(config.strategy, config.tpu)
+    batch_size = _batch_size(config, data, strategy)
+    with distribution.precision(config.precision):
+        with distribution.scope(strategy):
+            model = EfficientNet(
+                config.variant,
+                weights=config.weights,
+                classes=len(data.labels),
+                image_size=config.image_size,
+                dropout=config.dropout,
+                survival_probability=config.survival_probability,
+            )
+            durations = _durations(config, len(data.train), batch_size, whole_batches=strategy is not None)
+            model.compile(**compile_arguments(config, model, **durations.steps))
+        run.begin(config, data.labels, data.record)
+        _announce(config, data, run)
+        history = _fit(model, config, data, run=run, batch_size=batch_size, epochs=durations.epochs)
+    metrics = _measure(run.load_model(), data, batch_size)
+    run.finish(metrics)
+    return TrainResult(run, metrics, len(history.epoch), data.train.skipped + _own(data))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Durations:
+    epochs: int
+    steps: dict[str, int]
+
+
+def _durations(config: TrainConfig, examples: int, batch_size: int, *, whole_batches: bool) -> _Durations:
+    """Return epochs, and everything in steps; the one place that converts between them."""
+    steps_per_epoch = examples // batch_size if whole_batches else math.ceil(examples / batch_size)
+    steps = config.steps or (config.epochs or 1) * steps_per_epoch
+    head = min((config.head_epochs or 0) * steps_per_epoch, steps)
+    return _Durations(
+        epochs=math.ceil(steps / steps_per_epoch),
+        steps={
+            "steps": steps,
+            "head_steps": head,
+            "warmup_steps": round((config.warmup_epochs or 0) * steps_per_epoch),
+        },
+    )
+
+
+def _read(config: TrainConfig) -> _Data:
+    if not config.data:
+        raise UsageError(f"--data is missing. Allowed: {FORMS}.")
+    train_set, validation = (
+        read_source(config.data, split, validation_fraction=config.validation_fraction)
+        for split in ("train", "validation")
+    )
+    return _Data(train_set, validation, preprocessing_for(config.variant, config.image_size))
+
+
+def _own(data: _Data) -> tuple[tuple[str, str], ...]:
+    """Return what only the validation side skipped: one folder that was divided names its files on both."""
+    return tuple(pair for pair in data.validation.skipped if pair not in data.train.skipped)
+
+
+def _batch_size(config: TrainConfig, data: _Data, strategy: tf.distribute.Strategy | None) -> int:
+    """Return the batch over all devices, checked against them and the data."""
+    batch_size = config.batch_size or 1
+    devices = distribution.replicas(strategy)
+    if batch_size % devices:
+        raise UsageError(f"batch_size must be a multiple of the {devices} devices, got {batch_size}.")
+    if strategy is not None and batch_size > len(data.train):
+        raise UsageError(f"batch_size must be at most the {len(data.train)} training photographs, got {batch_size}.")
+    return batch_size
+
+
+def _announce(config: TrainConfig, data: _Data, run: Run) -> None:
+    print(
+        f"{config.variant} from {config.weights} weights, recipe {config.recipe}: {len(data.train)} photographs "
+        f"to train on, {len(data.validation)} to validate on, {len(data.labels)} classes. Run: {run.path}"
+    )
+    for file, reason in (data.train.skipped + _own(data))[:10]:
+        print(f"  skipped {file}: {reason}")
+    skipped = len(data.train.skipped + _own(data))
+    if skipped:
+        print(f"  {skipped} files skipped in all.")
+
+
+def _fit(
+    model: keras.Model, config: TrainConfig, data: _Data, *, run: Run, batch_size: int, epochs: int
+) -> keras.callbacks.History:
+    """Run `fit`; when it is interrupted, leave a network that can be used."""
+    common = {"batch_size": batch_size, "classes": len(data.labels)}
+    training = make_dataset(
+        data.train,
+        data.record,
+        training=True,
+        seed=config.seed,
+        drop_remainder=distribution.replicas(model.distribute_strategy) > 1 if model.distribute_strategy else False,
+        min_crop_area=config.crop_area,
+        **common,
+    )
+    validation = make_dataset(data.validation, data.record, training=False, seed=config.seed, **common)
+    extra = [StopAtStep(config.steps)] if config.steps else []
+    try:
+        return model.fit(
+            training,
+            validation_data=validation,
+            epochs=epochs,
+            callbacks=[*fit_callbacks(config, run), *extra],
+            # A bar that moves where somebody watches, a line for each epoch in a log.
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
+    except KeyboardInterrupt:
+        if not run.model_file.exists():
+            run.save_model(model)
+        print(f"\nStopped. The best network so far is in {run.path}; it can be exported and used.")
+        raise
+
+
+def _measure(model: keras.Model, data: _Data, batch_size: int) -> dict[str, Any]:
+    """Return the figures of a network on the validation photographs."""
+    dataset = make_dataset(
+        data.validation, data.record, batch_size=batch_size, training=False, seed=0, classes=len(data.labels)
+    )
+    probabilities = model.predict(dataset, verbose=0)
+    return evaluate_probabilities(probabilities, np.array(data.validation.labels), data.labels)
