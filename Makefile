@@ -1,4 +1,4 @@
-# Every target sets up .venv by itself; once that is done, and until setup.cfg or pyproject.toml changes, it costs nothing.
+# Every target sets up .venv by itself, which costs nothing once it is done, until setup.cfg or pyproject.toml changes.
 #   make demo       train on the bundled photographs, export, predict     make test       the quick tests
 #   make test-all   the quick and the slow tests                          make lint       ruff: rules and format
 #   make typecheck  mypy on specs, config and flags                       make wheel-test the tests against the wheel

@@ -74,7 +74,8 @@ class Run:
     def save_model(self, model: keras.Model) -> None:
         """Write the network: under another name first, so that a model.keras is always whole."""
         unfinished = self.path / f".{MODEL.removesuffix('.keras')}.unfinished.keras"
-        model.save(unfinished)
+        # Without the optimizer, whose slots are twice the network.
+        model.save(unfinished, include_optimizer=False)
         unfinished.replace(self.model_file)
 
     def finish(self, metrics: Mapping[str, Any]) -> None:

@@ -1,1 +1,6 @@
-"""Installed as efficientnet_tf.exporting: the folded inference model, one module per format, and the verification."""
+"""Export: one folded network for all formats, a writer for each, and the proof that they answer alike."""
+
+from efficientnet_tf.exporting.deploy import deploy
+from efficientnet_tf.exporting.exporter import export, source_of, write_artifacts
+
+__all__ = ["deploy", "export", "source_of", "write_artifacts"]

@@ -20,14 +20,14 @@ FOLDERS = {
 # Bottom to top. A module imports only from its own room or from lower floors; a name stands for all that is in it,
 # unless a longer one matches.
 FLOORS = (
-    ("errors", "files"),
+    ("errors", "files", "native_output"),
     ("specs", "augment.policies"),
     ("options",),
     ("config",),
     ("flags", "layers", "augment.ops", "training.schedule"),
     ("model", "augment", "training.optimizer", "training.distribution"),
-    ("weights", "data", "run", "runtimes"),
-    ("pretrained",),
+    ("weights", "data", "run"),
+    ("pretrained", "runtimes"),
     ("evaluation", "prediction", "cam"),
     ("training", "exporting", "benchmarking", "search"),
     ("cli",),
@@ -37,13 +37,14 @@ FLOORS = (
 SPARSE = {
     "errors": (),
     "files": ("errors",),
+    "native_output": (),
     "specs": ("errors", "specs"),
     "options": ("errors", "specs", "options"),
     "config": ("errors", "files", "specs", "options", "config"),
     "flags": ("errors", "specs", "options", "config", "flags", "absl"),
 }
 # The same for what a command imports before its main runs.
-CLI_AT_START = ("errors", "files", "specs", "options", "config", "flags", "cli", "absl")
+CLI_AT_START = (*SPARSE, "cli", "absl")
 
 FILE_LINES, FUNCTION_LINES, MAIN_LINES, POSITIONAL_ARGUMENTS = 300, 60, 40, 5
 

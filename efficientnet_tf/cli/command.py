@@ -7,14 +7,14 @@ import json
 import os
 import signal
 import sys
-import tempfile
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from efficientnet_tf.errors import EfficientNetError, UsageError, require_tensorflow
 from efficientnet_tf.flags import CommandLine, parse
 from efficientnet_tf.flags.command_line import wants
+from efficientnet_tf.native_output import held_back
 
 #: A command's work: it returns the result that `--json` prints.
 Action = Callable[[CommandLine], dict[str, Any]]
@@ -47,7 +47,8 @@ def run_command(name: str, action: Action, argv: Sequence[str] | None = None) ->
         require_tensorflow()
         signal.signal(signal.SIGTERM, _terminate)
         with contextlib.redirect_stdout(sys.stderr) if line.json else contextlib.nullcontext():
-            with quiet_start():
+            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+            with held_back():
                 import tensorflow  # noqa: F401 - loaded here, so that what it prints can be kept back
             result = action(line)
         if line.json:
@@ -75,25 +76,3 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}." if error.filename and error.strerror else text
     return f"{type(error).__name__}: {text[:300]} (--debug shows where)"
-
-
-@contextlib.contextmanager
-def quiet_start() -> Iterator[None]:
-    """Keep back what native code prints to standard error, unless an error follows.
-
-    TensorFlow announces its build options at every import, before any setting of its own applies.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as kept:
-        os.dup2(kept.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            kept.seek(0)
-            os.write(saved, kept.read())
-            raise
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)

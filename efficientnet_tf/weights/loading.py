@@ -19,8 +19,9 @@ CLASSIFIER = "predictions"
 def load_weights(model: keras.Model, spec: Spec, weights: str | Path) -> None:
     """Load weights into a model that was built from a spec.
 
-    The classifier is loaded where the model has as many classes as the weights, and keeps its random
-    weights otherwise.
+    The classifier is loaded where the model has as many classes as the weights. Otherwise it is new and
+    starts at zero, every class equally probable: the official random start is made for 1000 classes, and
+    for a few it is so wide that the first epochs only undo it.
 
     Args:
         model: built by `build_model` from `spec`.
@@ -61,6 +62,9 @@ def _copy(model: keras.Model, path: Path) -> None:
 
 
 def _new_classifier(model: keras.Model, classes: int | None) -> frozenset[str]:
-    """Return the classifier's name if it cannot take weights for so many classes."""
-    has_one = model.layers[-1].name == CLASSIFIER
-    return frozenset({CLASSIFIER}) if has_one and model.output_shape[-1] != classes else frozenset()
+    """Return the classifier's name if it cannot take weights for so many classes, and set it to zero."""
+    classifier = model.layers[-1]
+    if classifier.name != CLASSIFIER or model.output_shape[-1] == classes:
+        return frozenset()
+    classifier.set_weights([array * 0 for array in classifier.get_weights()])
+    return frozenset({CLASSIFIER})

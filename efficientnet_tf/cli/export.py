@@ -1,0 +1,57 @@
+"""`efficientnet-export`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from efficientnet_tf.cli.command import run_command
+from efficientnet_tf.config import ExportConfig
+from efficientnet_tf.flags import CommandLine
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Export a network and verify every artifact; return the exit code."""
+    return run_command("export", _export, argv)
+
+
+def _export(line: CommandLine) -> dict[str, Any]:
+    from efficientnet_tf.exporting import source_of, write_artifacts
+
+    assert isinstance(line.config, ExportConfig)
+    source, folder = source_of(line.config)
+    print(f"Exporting {source.name} to {folder}.")
+    rows = write_artifacts(source, folder, line.config, print)
+    print_report(rows, folder)
+    return {"output_dir": str(folder), "artifacts": rows}
+
+
+def print_report(rows: Sequence[dict[str, Any]], folder: Path) -> None:
+    """Print report.json as a table, and what was not verified."""
+    import sys
+
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"Against Keras, on {max(row['photographs'] for row in rows)} photographs", box=SIMPLE)
+    for heading in ("artifact", "MB", "max diff.", "mean diff.", "top-1", "ms", "verified"):
+        table.add_column(heading, justify="left" if heading == "artifact" else "right", no_wrap=True)
+    for row in rows:
+        figures = (
+            [f"{row['max_difference']:.1e}", f"{row['mean_difference']:.1e}", f"{row['top1_agreement']:.0%}"]
+            + [f"{row['latency_ms']:.1f}", "yes"]
+            if row["photographs"]
+            else ["", "", "", "", "no"]
+        )
+        table.add_row(row["file"], f"{row['bytes'] / 1e6:.1f}", *figures)
+    Console(file=sys.stdout).print(table)
+    for row in rows:
+        if not row["photographs"]:
+            print(f"Warning: {row['file']} was not verified. {row['reason']}")
+    print(f"Written to {folder}; the figures are in {folder / 'report.json'}.")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

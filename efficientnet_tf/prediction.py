@@ -1,0 +1,107 @@
+"""Photographs to named classes, with a run, an exported artifact, or a network of the zoo."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from efficientnet_tf.config import PredictConfig
+from efficientnet_tf.data.decoding import decode_and_crop
+from efficientnet_tf.data.files import readable_images
+from efficientnet_tf.errors import UsageError
+from efficientnet_tf.pretrained import EfficientNet
+from efficientnet_tf.run import open_run
+from efficientnet_tf.runtimes import open_artifact
+from efficientnet_tf.specs import Preprocessing, preprocessing_for
+from efficientnet_tf.weights import imagenet_labels
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictor:
+    """A network that can be asked.
+
+    Attributes:
+        name: what it is, for people.
+        probabilities: from pixels, uint8 [N, height, width, 3], to float32 [N, classes].
+        labels: names of the classes.
+        record: how photographs become pixels.
+    """
+
+    name: str
+    probabilities: Callable[[Array], Array]
+    labels: Sequence[str]
+    record: Preprocessing
+
+
+def open_predictor(config: PredictConfig) -> Predictor:
+    """Return the network that a configuration names.
+
+    Raises:
+        UsageError: there is none, or an artifact that does not say how photographs become its input.
+    """
+    if config.artifact is not None:
+        return _of_artifact(Path(config.artifact))
+    if config.variant is not None:
+        model = EfficientNet(config.variant, weights=config.weights, image_size=config.image_size)
+        labels = imagenet_labels()
+        return Predictor(model.name, model.predict_on_batch, labels, preprocessing_for(config.variant, config.image_size))
+    run = open_run(config.model_dir)
+    return Predictor(str(run.path), run.load_model().predict_on_batch, run.labels, run.preprocessing)
+
+
+def _of_artifact(path: Path) -> Predictor:
+    artifact = open_artifact(path)
+    record = artifact.preprocessing
+    if record is None:
+        raise UsageError(f"{path} does not say how photographs become its input; put preprocessing.json beside it.")
+    labels = artifact.labels
+    if labels is None:
+        blank = np.zeros((1, *record.image_size, 3), np.uint8)
+        labels = [str(index) for index in range(artifact.predict(blank).shape[-1])]
+    return Predictor(str(path), artifact.predict, labels, record)
+
+
+def predict_files(
+    predictor: Predictor, paths: Sequence[str | Path], *, top: int = 5, batch_size: int = 16
+) -> dict[str, Any]:
+    """Return what is on photographs.
+
+    Args:
+        predictor: the network.
+        paths: files, and folders that are searched with their sub-folders.
+        top: how many classes for each.
+        batch_size: photographs at a time.
+
+    Returns:
+        `predictions`, for every photograph its `file` and `top`, a list of `index`, `label` and `probability`
+        in 0...1, the most probable first; `skipped`, files in folders that could not be read, each with its `reason`.
+
+    Raises:
+        UsageError: a path that does not exist.
+        EfficientNetError: a file that was named and cannot be read, or no photograph at all.
+    """
+    files, skipped = readable_images(paths)
+    predictions = []
+    for batch in _batches(files, batch_size):
+        pixels = np.stack([decode_and_crop(Path(file).read_bytes(), predictor.record).numpy() for file in batch])
+        for file, row in zip(batch, np.asarray(predictor.probabilities(pixels)), strict=True):
+            predictions.append({"file": file, "top": _top(row, predictor.labels, top)})
+    return {"predictions": predictions, "skipped": [{"file": file, "reason": reason} for file, reason in skipped]}
+
+
+def _top(probabilities: Array, labels: Sequence[str], top: int) -> list[dict[str, Any]]:
+    order = np.argsort(-probabilities, kind="stable")[:top]
+    return [
+        {"index": int(index), "label": labels[index], "probability": float(probabilities[index])} for index in order
+    ]
+
+
+def _batches(files: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(files), size):
+        yield files[start : start + size]

@@ -1,0 +1,29 @@
+"""A `.keras` file, run by Keras."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from efficientnet_tf.model import preprocessing_of
+from efficientnet_tf.run import load_keras
+from efficientnet_tf.runtimes.artifact import labels_beside, preprocessing_beside
+from efficientnet_tf.specs import Preprocessing
+
+
+class KerasFile:
+    """A network in a `.keras` file; labels and preprocessing lie beside it, or are told by its layers."""
+
+    def __init__(self, path: Path) -> None:
+        self._model = load_keras(path)
+        self.labels: list[str] | None = labels_beside(path.parent)
+        self.preprocessing: Preprocessing = preprocessing_beside(path.parent) or preprocessing_of(self._model)
+
+    def predict(self, images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Return probabilities, float32 [N, classes], of pixels, uint8 [N, height, width, 3]."""
+        return np.asarray(self._model.predict_on_batch(images), np.float32)
+
+    def close(self) -> None:
+        """Do nothing: Python gives back the network's memory."""

@@ -1,0 +1,97 @@
+"""The folded network answers as the trained one."""
+
+from __future__ import annotations
+
+import re
+
+import keras
+import numpy as np
+import pytest
+
+from efficientnet_tf.errors import UsageError
+from efficientnet_tf.exporting.deploy import TRAINING_ONLY, deploy, trained
+from efficientnet_tf.pretrained import EfficientNet
+
+
+def random_statistics(model: keras.Model, seed: int = 0) -> keras.Model:
+    """Give batch normalisation and biases values that a mistake in folding would show."""
+    generator = np.random.default_rng(seed)
+    for variable in model.variables:
+        name = variable.path.rsplit("/", 1)[-1]
+        if name in ("gamma", "moving_variance"):
+            variable.assign(generator.uniform(0.5, 1.5, variable.shape))
+        elif name in ("beta", "moving_mean", "bias"):
+            variable.assign(generator.normal(0, 0.2, variable.shape))
+    return model
+
+
+def network(variant: str = "lite0", **arguments) -> keras.Model:
+    """Return a small network whose probabilities are neither 0 nor 1."""
+    keras.utils.set_random_seed(7)
+    model = random_statistics(EfficientNet(variant, weights=None, image_size=64, classes=6, **arguments))
+    classifier = model.get_layer("predictions")
+    classifier.set_weights([0.1 * array for array in classifier.get_weights()])
+    return model
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    return np.random.default_rng(1).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("variant", ["b0", "lite0"])
+def test_deployed_network_has_no_normalisation_and_the_same_answers(variant, pixels):
+    model = network(variant)
+    deployed = deploy(model)
+    assert not [layer.name for layer in deployed.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert not [layer.name for layer in deployed.layers if isinstance(layer, TRAINING_ONLY)]
+    assert deployed.inputs[0].name == "image"
+    np.testing.assert_allclose(deployed(pixels).numpy(), model(pixels).numpy(), atol=1e-5, rtol=0)
+    # One bias for each channel took the place of four vectors.
+    assert deployed.count_params() < model.count_params()
+
+
+def test_logits_become_probabilities(pixels):
+    model = network(classifier_activation=None)
+    deployed = deploy(model)
+    expected = keras.ops.softmax(model(pixels)).numpy()
+    np.testing.assert_allclose(deployed(pixels).numpy(), expected, atol=1e-5, rtol=0)
+
+
+def test_reduced_precision_is_deployed_in_float32(pixels):
+    policy = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        model = network()
+    finally:
+        keras.config.set_dtype_policy(policy)
+    deployed = deploy(model)
+    assert {layer.compute_dtype for layer in deployed.layers} == {"float32"}
+    assert np.abs(deployed(pixels).numpy() - model(pixels).numpy()).max() > 1e-3
+    np.testing.assert_allclose(deployed(pixels).numpy(), trained(model)(pixels).numpy(), atol=1e-5, rtol=0)
+
+
+def test_only_what_can_be_folded_is_folded():
+    generator = np.random.default_rng(2)
+    image = keras.Input((8, 8, 3), name="picture")
+    first = keras.layers.Conv2D(4, 3, padding="same", name="shared")(image)
+    x = keras.layers.BatchNormalization(name="one_reader_of_two")(first)
+    x = keras.layers.Add()([x, first])
+    x = keras.layers.Conv2D(4, 1, activation="relu", name="activated")(x)
+    x = keras.layers.BatchNormalization(name="after_activation")(x)
+    x = keras.layers.DepthwiseConv2D(3, depth_multiplier=2, strides=2, name="multiplied")(x)
+    x = keras.layers.BatchNormalization(scale=False, name="without_scale")(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = random_statistics(keras.Model(image, keras.layers.Dense(3, activation="softmax")(x)), seed=3)
+    deployed = deploy(model)
+    kept = [layer.name for layer in deployed.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert kept == ["one_reader_of_two", "after_activation"]
+    pixels = generator.integers(0, 256, (2, 8, 8, 3)).astype("float32")
+    np.testing.assert_allclose(deployed(pixels).numpy(), model(pixels).numpy(), atol=1e-5, rtol=0)
+
+
+def test_networks_without_classes_are_refused():
+    model = EfficientNet("lite0", weights=None, image_size=64, include_top=False)
+    message = "An export needs a network with one image in and a vector of classes out, got 'efficientnet_lite0'."
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
+        deploy(model)
