@@ -14,9 +14,9 @@ NODE_MODULES := $(VENV)/.node-modules
 WHEEL_VENV := build/wheel-test/venv
 TYPED := efficientnet_tf.specs efficientnet_tf.flags
 TYPED_MODULES := efficientnet_tf.config efficientnet_tf.options efficientnet_tf.errors efficientnet_tf.files
-# One of each class, none of them trained on.
-PHOTOGRAPHS := $(addprefix efficientnet_tf/data/sample/,animals/giraffe.jpg fishes/fish2.jpg \
-  monuments/colosseum.jpg renewable/windmill2.jpg tools/scissors1.jpg)
+# The first validation photograph of each class in split.csv.
+PHOTOGRAPHS := $(addprefix efficientnet_tf/data/sample/,animals/bison.jpg fishes/fish16.jpg \
+  monuments/aulaPalatina.jpg renewable/solar3.jpg tools/hammer3.jpg)
 PYTEST := "$(CURDIR)/$(BIN)/python" -m pytest
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2

@@ -30,7 +30,9 @@ class TrainConfig(Options):
     """
 
     variant: str = option("b0", "Network", "The network: b0 to b7, lite0 to lite4, or an alias.")
-    weights: str = option("imagenet", "Network", "Weights to begin with: imagenet, none, or a .keras or .weights.h5 file.")
+    weights: str = option(
+        "imagenet", "Network", "Weights to begin with: imagenet, none, or a .keras or .weights.h5 file."
+    )
     image_size: int | None = option(
         None, "Network", "Side of the square input in pixels; by default the variant's own.", minimum=32
     )
@@ -42,14 +44,20 @@ class TrainConfig(Options):
     )
     data: str | None = option(None, "Data", "Photographs: sample (bundled), or a folder of class folders. Required.")
     batch_size: int | None = option(None, "Data", "Photographs per training step.", minimum=1, otherwise=32)
-    validation_fraction: float = option(
-        0.2, "Data", "Share held out of a folder without val/.", above=0.0, below=1.0
-    )
+    validation_fraction: float = option(0.2, "Data", "Share held out of a folder without val/.", above=0.0, below=1.0)
     crop_area: float | None = option(
-        None, "Data", "Smallest share of a photograph that a training crop covers.", above=0.0, maximum=1.0, otherwise=0.08
+        None,
+        "Data",
+        "Smallest share of a photograph that a training crop covers.",
+        above=0.0,
+        maximum=1.0,
+        otherwise=0.08,
     )
     recipe: str | None = option(
-        None, "Training", "Settings to begin with: finetune, or scratch with --weights=none.", choices=("finetune", "scratch")
+        None,
+        "Training",
+        "Settings to begin with: finetune, or scratch with --weights=none.",
+        choices=("finetune", "scratch"),
     )
     epochs: int | None = option(None, "Training", "Times that the training set is seen.", minimum=1, otherwise=10)
     steps: int | None = option(None, "Training", "Training steps in all, instead of --epochs.", minimum=1)
@@ -115,7 +123,7 @@ class TrainConfig(Options):
         from_recipe = read_recipe(name)
         if self.steps is not None:
             from_recipe.pop("epochs", None)
-        filled = {"recipe": name, "variant": spec(self.variant).name}
+        filled: dict[str, Any] = {"recipe": name, "variant": spec(self.variant).name}
         for field in dataclasses.fields(self):
             if getattr(self, field.name) is None and "otherwise" in field.metadata:
                 filled[field.name] = from_recipe.get(field.name, field.metadata["otherwise"])
@@ -154,9 +162,7 @@ class ExportConfig(Options):
         "Weights as none (float32), float16, dynamic (int8); each format takes those it has.",
         choices=("none", "float16", "dynamic"),
     )
-    output_dir: str | None = option(
-        None, "Artifacts", "Folder to write; by default RUN/export, or exports/VARIANT."
-    )
+    output_dir: str | None = option(None, "Artifacts", "Folder to write; by default RUN/export, or exports/VARIANT.")
     verify: str | None = option(
         None, "Verification", "Photographs to compare on: sample or a folder. Given, a missing runtime is an error."
     )
@@ -176,7 +182,7 @@ class ExportConfig(Options):
             raise UsageError(f"None of {', '.join(self.format)} can be quantised as {', '.join(useless)}.")
 
     def targets(self) -> list[tuple[str, str]]:
-        """Return the artifacts as (format, quantisation); a format that has none of the wanted ones is not quantised."""
+        """Return the artifacts as (format, quantisation); a format without any of the wanted ones is not quantised."""
         return [
             (form, quantize)
             for form in dict.fromkeys(self.format)

@@ -38,7 +38,8 @@ def evaluate_probabilities(probabilities: Array, targets: Array, labels: Sequenc
     classes = len(labels)
     if not len(targets) or probabilities.shape != (len(targets), classes):
         raise UsageError(
-            f"Expected probabilities for {len(targets)} examples and {classes} classes, got shape {probabilities.shape}."
+            f"Expected probabilities for {len(targets)} examples and {classes} classes, "
+            f"got shape {probabilities.shape}."
         )
     exact = probabilities.astype(np.float64)
     own = exact[np.arange(len(targets)), targets]

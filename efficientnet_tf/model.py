@@ -177,9 +177,7 @@ def _conv2d(x: Any, name: str, *, filters: int, kernel_size: int, strides: int =
 
 
 def _batch_norm(spec: Spec, x: Any, name: str) -> Any:
-    return layers.BatchNormalization(
-        momentum=spec.batch_norm_momentum, epsilon=spec.batch_norm_epsilon, name=name
-    )(x)
+    return layers.BatchNormalization(momentum=spec.batch_norm_momentum, epsilon=spec.batch_norm_epsilon, name=name)(x)
 
 
 def _head(x: Any, head: Head) -> Any:

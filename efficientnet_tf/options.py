@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self, get_args, get_type_hints
 
 from efficientnet_tf.errors import UsageError, unknown_name
@@ -79,7 +79,7 @@ def _check(name: str, value: Any, limits: Mapping[str, Any]) -> None:
     """Raise if a value is outside the limits of its field."""
     if "choices" in limits and value not in limits["choices"]:
         raise unknown_name(name, str(value), limits["choices"])
-    wanted = {
+    wanted: dict[str, tuple[str, Callable[[Any], bool]]] = {
         "minimum": ("at least", lambda bound: value >= bound),
         "maximum": ("at most", lambda bound: value <= bound),
         "above": ("above", lambda bound: value > bound),

@@ -31,12 +31,20 @@ class Predictor:
         probabilities: from pixels, uint8 [N, height, width, 3], to float32 [N, classes].
         labels: names of the classes.
         record: how photographs become pixels.
+        close: gives back what its runtime holds.
     """
 
     name: str
     probabilities: Callable[[Array], Array]
     labels: Sequence[str]
     record: Preprocessing
+    close: Callable[[], None] = lambda: None
+
+    def __enter__(self) -> Predictor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def open_predictor(config: PredictConfig) -> Predictor:
@@ -50,7 +58,9 @@ def open_predictor(config: PredictConfig) -> Predictor:
     if config.variant is not None:
         model = EfficientNet(config.variant, weights=config.weights, image_size=config.image_size)
         labels = imagenet_labels()
-        return Predictor(model.name, model.predict_on_batch, labels, preprocessing_for(config.variant, config.image_size))
+        return Predictor(
+            model.name, model.predict_on_batch, labels, preprocessing_for(config.variant, config.image_size)
+        )
     run = open_run(config.model_dir)
     return Predictor(str(run.path), run.load_model().predict_on_batch, run.labels, run.preprocessing)
 
@@ -64,7 +74,7 @@ def _of_artifact(path: Path) -> Predictor:
     if labels is None:
         blank = np.zeros((1, *record.image_size, 3), np.uint8)
         labels = [str(index) for index in range(artifact.predict(blank).shape[-1])]
-    return Predictor(str(path), artifact.predict, labels, record)
+    return Predictor(str(path), artifact.predict, labels, record, artifact.close)
 
 
 def predict_files(

@@ -12,7 +12,7 @@ from efficientnet_tf.specs import IMAGENET_CLASSES, Spec, spec
 from efficientnet_tf.weights import load_weights
 
 
-def EfficientNet(  # noqa: N802 - it stands for a class of models, as in keras.applications
+def EfficientNet(
     variant: str | Spec = "b0",
     *,
     weights: str | Path | None = "imagenet",

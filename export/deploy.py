@@ -40,7 +40,9 @@ def deploy(model: keras.Model) -> keras.Model:
     False
     """
     if len(model.inputs) != 1 or len(model.outputs) != 1 or len(model.output_shape) != 2:
-        raise UsageError(f"An export needs a network with one image in and a vector of classes out, got {model.name!r}.")
+        raise UsageError(
+            f"An export needs a network with one image in and a vector of classes out, got {model.name!r}."
+        )
     folds = _foldable(model)
     normalisations = {normalisation.name for normalisation in folds.values()}
 
@@ -109,7 +111,9 @@ def _foldable(model: keras.Model) -> dict[str, keras.Layer]:
 def _folded(convolution: keras.Layer, normalisation: keras.Layer) -> list[np.ndarray]:
     """Return the kernel and bias of a convolution that does its batch normalisation's work."""
     kernel, *bias = (array.astype(np.float64) for array in convolution.get_weights())
-    mean, variance = (np.array(value, np.float64) for value in (normalisation.moving_mean, normalisation.moving_variance))
+    mean, variance = (
+        np.array(value, np.float64) for value in (normalisation.moving_mean, normalisation.moving_variance)
+    )
     factor = 1.0 / np.sqrt(variance + normalisation.epsilon)
     if normalisation.scale:
         factor = factor * np.array(normalisation.gamma, np.float64)

@@ -116,7 +116,7 @@ def wants(argv: Sequence[str], flag: str) -> bool:
 
 def _define(command: Command) -> flags.FlagValues:
     """Return absl flags for a configuration's fields: a command's own set, apart from the process's."""
-    values = flags.FlagValues()
+    values = flags.FlagValues()  # type: ignore[no-untyped-call] # absl has no annotation there
     fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(command.config)  # type: ignore[arg-type]
     for field in fields:
         # As text: the configuration itself knows types and limits, and its errors say more.

@@ -46,12 +46,23 @@ def folder(model, tmp_path_factory):
 def test_files_and_report(folder):
     folder, rows = folder
     assert sorted(path.name for path in folder.iterdir()) == sorted(
-        ["labels.txt", "preprocessing.json", "report.json", "saved_model", "model.tflite", "model_float16.tflite"]
-        + ["model_dynamic.tflite", "tfjs", "tfjs_float16"]
+        [
+            "labels.txt",
+            "preprocessing.json",
+            "report.json",
+            "saved_model",
+            "model.tflite",
+            "model_float16.tflite",
+            "model_dynamic.tflite",
+            "tfjs",
+            "tfjs_float16",
+        ]
     )
     report = json.loads((folder / "report.json").read_text())
     assert report == {"artifacts": rows}
-    assert {"format", "quantize", "file", "bytes", "max_difference", "mean_difference", "top1_agreement"} <= set(rows[0])
+    assert {"format", "quantize", "file", "bytes", "max_difference", "mean_difference", "top1_agreement"} <= set(
+        rows[0]
+    )
     assert {"photographs", "latency_ms", "verified", "reason"} <= set(rows[0])
     assert (folder / "labels.txt").read_text().splitlines() == LABELS
     for row in rows:
@@ -123,8 +134,11 @@ def test_tflite_is_static_and_folded(folder):
 
 def test_broken_bound_fails_and_leaves_nothing(model, tmp_path, monkeypatch):
     monkeypatch.setitem(verify.BOUNDS, "none", verify.Bounds(largest=1e-12))
-    with pytest.raises(EfficientNetError, match=r"^Not exported, since it answers otherwise than Keras: model\.tflite: "
-                       r"largest difference \S+, allowed 1e-12\.$"):
+    with pytest.raises(
+        EfficientNetError,
+        match=r"^Not exported, since it answers otherwise than Keras: model\.tflite: "
+        r"largest difference \S+, allowed 1e-12\.$",
+    ):
         export(model, tmp_path / "export", formats=["tflite"])
     assert list((tmp_path / "export").iterdir()) == []
 

@@ -80,13 +80,19 @@ def test_survival_probability_falls_linearly():
     assert [layer.name for layer in drops][:2] == ["block2b_drop", "block3b_drop"]
     assert drops[0].survival_probability == pytest.approx(1 - 0.5 * 2 / 16, abs=1e-12)
     assert drops[-1].survival_probability == pytest.approx(1 - 0.5 * 14 / 16, abs=1e-12)
-    assert not any(isinstance(layer, StochasticDepth) for layer in EfficientNet("b0", weights=None, survival_probability=1.0).layers)
+    assert not any(
+        isinstance(layer, StochasticDepth)
+        for layer in EfficientNet("b0", weights=None, survival_probability=1.0).layers
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"image_size": 64, "input_shape": (64, 64, 3)}, "Give image_size or input_shape, not both; got 64 and (64, 64, 3)."),
+        (
+            {"image_size": 64, "input_shape": (64, 64, 3)},
+            "Give image_size or input_shape, not both; got 64 and (64, 64, 3).",
+        ),
         ({"input_shape": (64, 64, 1)}, "input_shape must be (height, width, 3), got (64, 64, 1)."),
         ({"classes": 0}, "classes must be at least 1, got 0."),
         ({"dropout": 1.0}, "dropout must be in [0, 1), got 1.0."),

@@ -92,7 +92,9 @@ def test_classes_and_image_size_change_the_count():
     assert 3.5 < b0.madds / small.madds < 4.5
 
 
-@pytest.mark.parametrize("alias", ["efficientnet-lite0", "tf_efficientnet_lite0", "EfficientNetLite0", "LITE0", "lite0"])
+@pytest.mark.parametrize(
+    "alias", ["efficientnet-lite0", "tf_efficientnet_lite0", "EfficientNetLite0", "LITE0", "lite0"]
+)
 def test_aliases(alias):
     assert specs.spec(alias) is specs.spec("lite0")
 

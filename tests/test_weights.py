@@ -87,9 +87,11 @@ def test_strided_tensors(tmp_path):
 
 @pytest.mark.parametrize(
     ("shape", "stride", "reason"),
-    [((3, 3), (3, 1), "a tensor of shape (3, 3) does not fit its storage"),
-     ((2,), (200,), "a tensor of shape (2,) does not fit its storage"),
-     ((2,), (1, 1), "a tensor that is not described by numbers")],
+    [
+        ((3, 3), (3, 1), "a tensor of shape (3, 3) does not fit its storage"),
+        ((2,), (200,), "a tensor of shape (2,) does not fit its storage"),
+        ((2,), (1, 1), "a tensor that is not described by numbers"),
+    ],
 )
 def test_tensors_beyond_their_storage_are_refused(shape, stride, reason, tmp_path):
     path = write_file(tmp_path / "a.pth", one_tensor(shape, stride, 8), {"0": np.zeros(8, "<f4")})
@@ -194,7 +196,9 @@ def test_weights_from_a_file(suffix, tmp_path):
 def test_weight_files_that_cannot_serve(tmp_path):
     with pytest.raises(UsageError, match=r"^There is no weight file .*absent\.keras\.$"):
         EfficientNet("lite0", weights=tmp_path / "absent.keras")
-    message = "Unknown weights 'imagenette'. Did you mean 'imagenet'? Allowed: imagenet, none, PATH.keras, PATH.weights.h5."
+    message = (
+        "Unknown weights 'imagenette'. Did you mean 'imagenet'? Allowed: imagenet, none, PATH.keras, PATH.weights.h5."
+    )
     with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
         EfficientNet("lite0", weights="imagenette")
     other = EfficientNet("lite0", weights=None, image_size=64)

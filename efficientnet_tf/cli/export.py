@@ -35,16 +35,19 @@ def print_report(rows: Sequence[dict[str, Any]], folder: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"Against Keras, on {max(row['photographs'] for row in rows)} photographs", box=SIMPLE)
+    table = Table(
+        title=f"Against Keras, on {max(row['photographs'] for row in rows)} photographs",
+        box=SIMPLE,
+        pad_edge=False,
+        padding=(0, 1),
+    )
     for heading in ("artifact", "MB", "max diff.", "mean diff.", "top-1", "ms", "verified"):
         table.add_column(heading, justify="left" if heading == "artifact" else "right", no_wrap=True)
     for row in rows:
-        figures = (
-            [f"{row['max_difference']:.1e}", f"{row['mean_difference']:.1e}", f"{row['top1_agreement']:.0%}"]
-            + [f"{row['latency_ms']:.1f}", "yes"]
-            if row["photographs"]
-            else ["", "", "", "", "no"]
-        )
+        figures = ["", "", "", "", "no"]
+        if row["photographs"]:
+            differences = [f"{row['max_difference']:.1e}", f"{row['mean_difference']:.1e}"]
+            figures = [*differences, f"{row['top1_agreement']:.0%}", f"{row['latency_ms']:.1f}", "yes"]
         table.add_row(row["file"], f"{row['bytes'] / 1e6:.1f}", *figures)
     Console(file=sys.stdout).print(table)
     for row in rows:

@@ -20,9 +20,9 @@ def _predict(line: CommandLine) -> dict[str, Any]:
 
     config = line.config
     assert isinstance(config, PredictConfig)
-    predictor = open_predictor(config)
-    print(f"With {predictor.name}:")
-    result = predict_files(predictor, line.arguments, top=config.top, batch_size=config.batch_size)
+    with open_predictor(config) as predictor:
+        print(f"With {predictor.name}:")
+        result = predict_files(predictor, line.arguments, top=config.top, batch_size=config.batch_size)
     for prediction in result["predictions"]:
         print(prediction["file"])
         for entry in prediction["top"]:

@@ -1,7 +1,8 @@
 """Where photographs come from and how they reach a network.
 
-`sources` names files and labels, `files` finds images, `checking` tells which can be used, `splits` divides them; none
-of the four loads TensorFlow. `decoding` turns the bytes of one file into pixels, `pipeline` makes batches of them.
+`sources` names files and labels, `files` finds images, `checking` and `structure` tell which can be used, `splits`
+divides them; none of these loads TensorFlow. `decoding` turns the bytes of one file into pixels, `pipeline` makes
+batches of them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Telling which image files can be used, by decoding them; without TensorFlow.
 
 A file is good if Pillow decodes it *and* TensorFlow's decoders will. They are stricter in places: a PNG must be whole
-up to its last chunk, a JPEG must not lose itself in a false marker, a BMP must not have a palette. What only one of
-the two could read would otherwise stop a training that has run for hours.
+up to its last chunk, a JPEG must not lose itself in a false marker, a BMP must not have a palette (`structure` looks at
+this). What only one of the two could read would otherwise stop a training that has run for hours.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ import contextlib
 import functools
 import io
 import os
-import re
-import struct
 import warnings
-import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from PIL import Image
+
+from efficientnet_tf.data.structure import first_gif_palette, structure_problem
 
 #: The largest image that is decoded, in pixels (of all frames together): as 8-bit RGB it takes half a gigabyte.
 MAX_PIXELS = 178_956_970
@@ -28,12 +27,6 @@ MAX_BYTES = 2**30
 
 #: How the accepted formats begin. The content decides, as in `tf.io.decode_image`, not the name.
 _SIGNATURES = ((b"\xff\xd8\xff", "JPEG"), (b"\x89PNG\r\n\x1a\n", "PNG"), (b"BM", "BMP"), (b"GIF8", "GIF"))
-
-# A marker inside entropy-coded data: not a stuffed zero, not a restart.
-_JPEG_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
-_JPEG_END_OF_IMAGE = 0xD9
-# Lossless, hierarchical and arithmetic-coded frames.
-_JPEG_RARE_FRAMES = (0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF)
 
 
 def check_image(path: str | os.PathLike[str]) -> str | None:
@@ -92,7 +85,7 @@ def problem(data: bytes) -> str | None:
     if kind is None:
         return "its content is not JPEG, PNG, BMP or GIF"
     try:
-        return _structure_problem(kind, data) or _pixel_problem(kind, data)
+        return structure_problem(kind, data) or _pixel_problem(kind, data)
     except Image.DecompressionBombError:
         return f"more than {MAX_PIXELS} pixels"
     # Pillow's decoders raise almost anything on damaged data, and every one of these means the same here.
@@ -111,52 +104,6 @@ def _pixel_problem(kind: str, data: bytes) -> str | None:
         if kind == "JPEG":
             image.draft(None, (1, 1))
         image.load()
-    return None
-
-
-def _structure_problem(kind: str, data: bytes) -> str | None:
-    if kind == "JPEG":
-        return _jpeg_problem(data)
-    if kind == "PNG":
-        return _png_problem(data)
-    return _bmp_problem(data) if kind == "BMP" else None
-
-
-def _jpeg_problem(data: bytes) -> str | None:
-    """Follow the markers to the end of the image, as the decoder does when it has all the pixels."""
-    position = 2
-    while found := _JPEG_MARKER.search(data, position):
-        marker = found[1][0]
-        if marker == _JPEG_END_OF_IMAGE:
-            return None
-        if marker in _JPEG_RARE_FRAMES:
-            return "a JPEG that is lossless, hierarchical or arithmetic-coded"
-        length = int.from_bytes(data[found.end() : found.end() + 2], "big")
-        position = found.end() + length
-    return "truncated or damaged (the JPEG has no end)"
-
-
-def _png_problem(data: bytes) -> str | None:
-    position = 8
-    while position + 12 <= len(data):
-        length, name = struct.unpack_from(">I4s", data, position)
-        end = position + 12 + length
-        if end > len(data):
-            break
-        critical = name[:1].isupper()
-        if critical and zlib.crc32(data[position + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
-            return f"damaged (the checksum of PNG chunk {name.decode('latin-1')!r} is wrong)"
-        if name == b"IEND":
-            return None
-        position = end
-    return "truncated (the PNG has no end)"
-
-
-def _bmp_problem(data: bytes) -> str | None:
-    """Return what TensorFlow would refuse or misread: it looks at the bits per pixel alone."""
-    if len(data) < 54:
-        return "truncated"
-    header, bits, compression = struct.unpack_from("<14xI10xHI", data)
-    if header < 40 or bits not in (8, 24, 32) or compression:
-        return "a BMP that is compressed, old or of few bits; only grey, 24-bit and 32-bit BMP are supported"
+        if kind == "GIF" and image.getextrema()[1] >= first_gif_palette(data):
+            return "damaged (a GIF with colours outside its palette)"
     return None

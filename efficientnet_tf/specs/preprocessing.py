@@ -67,4 +67,7 @@ class Preprocessing:
         for name in values:
             if name not in allowed:
                 raise unknown_name("preprocessing field", name, allowed)
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        fields: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
+        return cls(**fields)

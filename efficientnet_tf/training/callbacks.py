@@ -59,7 +59,7 @@ class HeadFirst(keras.callbacks.Callback):
     def _in_first_phase(self) -> bool:
         schedule = getattr(_inner(self.model.optimizer), "_learning_rate", None)
         steps = schedule.head_steps if isinstance(schedule, WarmupCosine) else 0
-        return int(self.model.optimizer.iterations) < steps
+        return steps_done(self.model) < steps
 
     def _enter(self, head_only: bool) -> None:
         self.head_only = head_only
@@ -100,8 +100,13 @@ class StopAtStep(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Stop when the optimizer has done its steps."""
-        if int(self.model.optimizer.iterations) >= self.steps:
+        if steps_done(self.model) >= self.steps:
             self.model.stop_training = True
+
+
+def steps_done(model: keras.Model) -> int:
+    """Return how many steps the optimizer has done; under a strategy its counter is one of several equal ones."""
+    return int(model.optimizer.iterations.value.numpy())
 
 
 def _inner(optimizer: Any) -> Any:

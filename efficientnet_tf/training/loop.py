@@ -175,6 +175,7 @@ def _fit(
             validation_data=validation,
             epochs=epochs,
             callbacks=[*fit_callbacks(config, run), *extra],
+            shuffle=False,  # the photographs come shuffled
             # A bar that moves where somebody watches, a line for each epoch in a log.
             verbose=1 if sys.stdout.isatty() else 2,
         )

@@ -111,4 +111,3 @@ def fit_callbacks(config: TrainConfig, run: Run) -> list[keras.callbacks.Callbac
         keras.callbacks.CSVLogger(str(run.history_file)),
         keras.callbacks.EarlyStopping("val_loss", patience=int(config.patience or 1), verbose=0),
     ]
-

@@ -1,0 +1,80 @@
+"""Predictions: with the zoo, a run's network, and every kind of artifact."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage
+from PIL import Image
+
+from efficientnet_tf.cli import predict
+from efficientnet_tf.config import PredictConfig
+from efficientnet_tf.data.sources import SAMPLE
+from efficientnet_tf.errors import UsageError
+from efficientnet_tf.exporting import export
+from efficientnet_tf.prediction import open_predictor, predict_files
+from efficientnet_tf.pretrained import EfficientNet
+
+COFFEE = Path(skimage.__file__).parent / "data" / "coffee.png"
+
+
+def test_real_photographs_are_recognised(capsys):
+    files = [str(SAMPLE / "animals" / "panda.jpg"), str(SAMPLE / "animals" / "dog.jpg"), str(COFFEE)]
+    assert predict.main(["--variant=lite0", "--weights=imagenet", "--json", "--top=3", *files]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert [row["file"] for row in result["predictions"]] == files
+    first = [row["top"][0] for row in result["predictions"]]
+    assert [entry["label"] for entry in first] == ["giant panda", "German shepherd", "espresso"]
+    assert [entry["index"] for entry in first] == [388, 235, 967]
+    assert all(len(row["top"]) == 3 for row in result["predictions"])
+    assert all(0.5 < entry["probability"] <= 1 for entry in first)
+    assert result["skipped"] == []
+
+
+@pytest.fixture(scope="module")
+def artifacts(tmp_path_factory):
+    """A small network with every kind of artifact of it."""
+    folder = tmp_path_factory.mktemp("artifacts")
+    model = EfficientNet("lite0", weights="imagenet", image_size=64)
+    export(model, folder)
+    model.save(folder / "model.keras")
+    return folder
+
+
+def test_all_artifacts_say_the_same(artifacts):
+    answers = []
+    for name in ("model.keras", "saved_model", "model.tflite", "tfjs"):
+        with open_predictor(PredictConfig(artifact=str(artifacts / name))) as predictor:
+            result = predict_files(predictor, [SAMPLE / "monuments"], top=2, batch_size=7)
+        answers.append([[entry["probability"] for entry in row["top"]] for row in result["predictions"]])
+        assert len(answers[-1]) == 70
+    for other in answers[1:]:
+        np.testing.assert_allclose(other, answers[0], atol=1e-4)
+
+
+def test_batches_do_not_matter(artifacts):
+    predictor = open_predictor(PredictConfig(artifact=str(artifacts / "model.tflite")))
+    one, many = (predict_files(predictor, [SAMPLE / "tools"], batch_size=size) for size in (1, 64))
+    assert one == many
+
+
+def test_names_are_of_no_consequence_and_order_is_kept(artifacts, tmp_path):
+    predictor = open_predictor(PredictConfig(artifact=str(artifacts / "model.tflite")))
+    pictures = [tmp_path / "ü 2.jpg", tmp_path / "1.jpg"]
+    for picture in pictures:
+        Image.new("RGB", (70, 90), (200, 10, 10)).save(picture)
+    result = predict_files(predictor, pictures)
+    assert [row["file"] for row in result["predictions"]] == [str(picture) for picture in pictures]
+    assert sum(entry["probability"] for entry in result["predictions"][0]["top"]) <= 1.0001
+
+
+def test_artifact_without_a_record(artifacts, tmp_path):
+    (tmp_path / "model.tflite").write_bytes((artifacts / "model.tflite").read_bytes())
+    with pytest.raises(UsageError, match=r"model\.tflite does not say how photographs become its input; put prepro"):
+        open_predictor(PredictConfig(artifact=str(tmp_path / "model.tflite")))
+    (tmp_path / "preprocessing.json").write_bytes((artifacts / "preprocessing.json").read_bytes())
+    predictor = open_predictor(PredictConfig(artifact=str(tmp_path / "model.tflite")))
+    assert predictor.labels == [str(index) for index in range(1000)]
