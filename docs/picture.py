@@ -15,7 +15,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 from matplotlib import pyplot as plt
-from PIL import Image
+from PIL import Image, ImageOps
 
 from efficientnet_tf.config import PredictConfig
 from efficientnet_tf.data.sources import read_source
@@ -41,11 +41,11 @@ def main(target: Path) -> None:
         "TFLite": _predict(PredictConfig(artifact=str(artifact), top=5), files),
     }
     size = {"Keras": run.model_file.stat().st_size, "TFLite": artifact.stat().st_size}
-    figure, axes = plt.subplots(2 * ROWS, COLUMNS, figsize=(13, 7.2), height_ratios=[3, 1.25] * ROWS)
+    figure, axes = plt.subplots(2 * ROWS, COLUMNS, figsize=(13, 8.2), height_ratios=[3, 1.1] * ROWS)
     for number, file in enumerate(files):
         row, column = divmod(number, COLUMNS)
         picture = axes[2 * row][column]
-        picture.imshow(Image.open(file).convert("RGB"))
+        picture.imshow(ImageOps.fit(Image.open(file).convert("RGB"), (320, 240)))
         picture.set_axis_off()
         _bars(axes[2 * row + 1][column], answers["Keras"][number], answers["TFLite"][number])
     handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for colour in COLOURS.values()]
@@ -66,9 +66,11 @@ def _bars(axis: Any, keras: dict[str, float], tflite: dict[str, float]) -> None:
     for offset, (name, answer) in zip((-0.2, 0.2), (("Keras", keras), ("TFLite", tflite)), strict=True):
         places = [place + offset for place in range(len(keras))]
         axis.barh(places, [answer[label] for label in keras], 0.38, color=COLOURS[name])
-    axis.set_yticks(range(len(keras)), list(keras), fontsize=10)
+    for place, label in enumerate(keras):
+        axis.text(max(keras[label], tflite[label]) + 0.02, place, label, va="center", fontsize=11)
+    axis.set_yticks([])
     axis.invert_yaxis()
-    axis.set_xlim(0, 1)
+    axis.set_xlim(0, 1.35)
     axis.set_xticks([0, 0.5, 1], ["0", "50 %", "100 %"], fontsize=8)
     axis.spines[["top", "right"]].set_visible(False)
 

@@ -74,8 +74,8 @@ class Run:
     def save_model(self, model: keras.Model) -> None:
         """Write the network: under another name first, so that a model.keras is always whole."""
         unfinished = self.path / f".{MODEL.removesuffix('.keras')}.unfinished.keras"
-        # Without the optimizer, whose slots are twice the network.
-        model.save(unfinished, include_optimizer=False)
+        # A model of the same layers that was never compiled: an optimizer's slots are twice the network.
+        keras.Model(model.inputs, model.outputs, name=model.name).save(unfinished)
         unfinished.replace(self.model_file)
 
     def finish(self, metrics: Mapping[str, Any]) -> None:

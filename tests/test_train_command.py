@@ -50,6 +50,8 @@ def test_run_has_its_files(run, data):
     assert (config["variant"], config["recipe"], config["data"]) == ("lite0", "finetune", str(data))
     record = json.loads((path / "preprocessing.json").read_text())
     assert (record["image_size"], record["interpolation"]) == ([64, 64], "bicubic")
+    # The network alone: an optimizer's slots would make it three times as large.
+    assert (path / "model.keras").stat().st_size < 1.2 * 4 * efn.count("lite0", classes=3).total
     rows = (path / "metrics.csv").read_text().splitlines()
     assert rows[0] == "epoch,loss,top1,val_loss,val_top1"
     assert len(rows) == 4

@@ -180,8 +180,13 @@ def _resize_as_pillow(image: tf.Tensor, height: int, width: int) -> tf.Tensor:
 
     In one pass, overshoots at sharp edges differ from Pillow's by up to 18 grey levels.
     """
-    columns = _resize_first_axis(tf.transpose(image, [1, 0, 2]), width)
-    return _resize_first_axis(tf.transpose(columns, [1, 0, 2]), height)
+    columns = _resize_first_axis(_transposed(image), width)
+    return _resize_first_axis(_transposed(columns), height)
+
+
+def _transposed(image: tf.Tensor) -> tf.Tensor:
+    # As float32, which the resize makes of it anyway: of 8-bit numbers oneDNN logs an error on many processors.
+    return tf.transpose(tf.cast(image, tf.float32), [1, 0, 2])
 
 
 def _resize_first_axis(image: tf.Tensor, size: int) -> tf.Tensor:
