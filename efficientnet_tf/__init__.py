@@ -76,6 +76,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-# `keras.models.load_model` finds our layers in Keras' own registry. They enter it as soon as Keras is
+# `keras.models.load_model` finds our classes in Keras' own registry. They enter it as soon as Keras is
 # there, whichever of the two is imported first.
-wrapt.when_imported("keras")(lambda _: importlib.import_module(f"{__name__}.layers"))
+for _room in ("layers", "training.schedule"):
+    wrapt.when_imported("keras")(lambda _, room=_room: importlib.import_module(f"{__name__}.{room}"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from efficientnet_tf.specs import Preprocessing
 
 ROOT = Path("runs")
 CONFIG, LABELS, PREPROCESSING = "config.json", "labels.txt", "preprocessing.json"
-MODEL, HISTORY, METRICS = "model.keras", "metrics.csv", "metrics.json"
+MODEL, HISTORY, METRICS, CHECKPOINTS = "model.keras", "metrics.csv", "metrics.json", "checkpoints"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +78,18 @@ class Run:
         # A model of the same layers that was never compiled: an optimizer's slots are twice the network.
         keras.Model(model.inputs, model.outputs, name=model.name).save(unfinished)
         unfinished.replace(self.model_file)
+
+    def save_checkpoint(self, model: keras.Model, *, best: bool) -> None:
+        """Write the network with its optimizer as the latest checkpoint, and as the best one if it is."""
+        folder = self.path / CHECKPOINTS
+        folder.mkdir(exist_ok=True)
+        unfinished = folder / ".unfinished.keras"
+        model.save(unfinished)
+        if best:
+            copy = folder / ".unfinished-best.keras"
+            shutil.copyfile(unfinished, copy)
+            copy.replace(folder / "best.keras")
+        unfinished.replace(folder / "latest.keras")
 
     def finish(self, metrics: Mapping[str, Any]) -> None:
         """Write the final figures; a run that has them is finished."""

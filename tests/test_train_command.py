@@ -44,7 +44,9 @@ def run(data, tmp_path_factory):
 def test_run_has_its_files(run, data):
     path = run.run.path
     names = {"config.json", "labels.txt", "preprocessing.json", "model.keras", "metrics.csv", "metrics.json"}
-    assert {file.name for file in path.iterdir()} == names
+    assert {file.name for file in path.iterdir()} == names | {"checkpoints", "tensorboard"}
+    assert {file.name for file in (path / "checkpoints").iterdir()} == {"latest.keras", "best.keras"}
+    assert list((path / "tensorboard").rglob("events.out.tfevents.*"))
     assert (path / "labels.txt").read_text() == "blue\ngreen\nred\n"
     config = json.loads((path / "config.json").read_text())
     assert (config["variant"], config["recipe"], config["data"]) == ("lite0", "finetune", str(data))
@@ -111,10 +113,17 @@ def test_reduced_precision(data, tmp_path, precision):
     ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
 )
 def test_interrupted_run_can_be_used(number, code, data, tmp_path):
-    words = [f"--{name}={value}" for name, value in {**QUICK, "epochs": 500}.items()]
+    words = [f"--{name}={value}" for name, value in {**QUICK, "epochs": 500, "patience": 500}.items()]
     command = [sys.executable, "-m", "efficientnet_tf.cli.train", f"--data={data}", "--model_dir=run", *words]
     with open(tmp_path / "log", "w") as log:
-        process = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            # A test runner in the background ignores SIGINT, and its children would inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
     history = tmp_path / "run" / "metrics.csv"
     deadline = time.monotonic() + 120
     while process.poll() is None and time.monotonic() < deadline:
@@ -153,7 +162,7 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 import efficientnet_tf as efn
 from efficientnet_tf.training import distribution
-from efficientnet_tf.training.callbacks import HeadFirst, steps_done
+from efficientnet_tf.training.phases import HeadFirst, steps_done
 
 freeze, head_epochs = sys.argv[1], int(sys.argv[2])
 generator = np.random.default_rng(0)

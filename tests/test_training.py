@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -13,8 +15,8 @@ import tensorflow as tf
 import efficientnet_tf as efn
 from efficientnet_tf.errors import EfficientNetError, UsageError
 from efficientnet_tf.training import distribution
-from efficientnet_tf.training.callbacks import HeadFirst, set_trainable
 from efficientnet_tf.training.optimizer import OPTIMIZERS, build_optimizer
+from efficientnet_tf.training.phases import HeadFirst, set_trainable
 from efficientnet_tf.training.schedule import WarmupCosine
 
 
@@ -212,3 +214,15 @@ def test_precision_is_restored():
     with distribution.precision("bfloat16"):
         assert keras.config.dtype_policy().name == "mixed_bfloat16"
     assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.mark.parametrize("imports", ["import keras, efficientnet_tf", "import efficientnet_tf, keras"])
+def test_compiled_network_loads_in_a_fresh_interpreter(imports, tmp_path):
+    """With its optimizer, schedule and all, as `model.save` leaves it after a recipe."""
+    model = small_model()
+    model.compile(**efn.recipe("finetune", model, steps=5))
+    model.save(tmp_path / "model.keras")
+    code = f"{imports}, sys\nprint(keras.models.load_model(sys.argv[1]).optimizer._learning_rate.get_config())"
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "model.keras")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(model.optimizer._learning_rate.get_config())

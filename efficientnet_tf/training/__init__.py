@@ -1,8 +1,34 @@
 """Training: the loop, and its pieces as ordinary Keras objects."""
 
-from efficientnet_tf.training.callbacks import BestModel, HeadFirst
-from efficientnet_tf.training.loop import TrainResult, train
-from efficientnet_tf.training.schedule import WarmupCosine
-from efficientnet_tf.training.settings import callbacks, recipe
+from __future__ import annotations
 
-__all__ = ["BestModel", "HeadFirst", "TrainResult", "WarmupCosine", "callbacks", "recipe", "train"]
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from efficientnet_tf.training.keeping import KeepBest
+    from efficientnet_tf.training.loop import TrainResult, train
+    from efficientnet_tf.training.phases import HeadFirst
+    from efficientnet_tf.training.schedule import WarmupCosine
+    from efficientnet_tf.training.settings import callbacks, recipe
+
+_HOMES = {
+    "HeadFirst": "phases",
+    "KeepBest": "keeping",
+    "TrainResult": "loop",
+    "WarmupCosine": "schedule",
+    "callbacks": "settings",
+    "recipe": "settings",
+    "train": "loop",
+}
+
+__all__ = ["HeadFirst", "KeepBest", "TrainResult", "WarmupCosine", "callbacks", "recipe", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name on first use: Keras is told of the schedule at start, and that must not load the loop."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

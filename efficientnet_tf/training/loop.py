@@ -20,7 +20,7 @@ from efficientnet_tf.pretrained import EfficientNet
 from efficientnet_tf.run import Run, new_run
 from efficientnet_tf.specs import Preprocessing, preprocessing_for
 from efficientnet_tf.training import distribution
-from efficientnet_tf.training.callbacks import StopAtStep
+from efficientnet_tf.training.phases import StopAtStep
 from efficientnet_tf.training.settings import compile_arguments, fit_callbacks
 
 

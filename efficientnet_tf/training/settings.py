@@ -10,8 +10,9 @@ import keras
 from efficientnet_tf.config import TrainConfig
 from efficientnet_tf.errors import UsageError
 from efficientnet_tf.run import Run
-from efficientnet_tf.training.callbacks import BestModel, HeadFirst
+from efficientnet_tf.training.keeping import KeepBest, tensorboard
 from efficientnet_tf.training.optimizer import build_optimizer
+from efficientnet_tf.training.phases import HeadFirst
 from efficientnet_tf.training.schedule import WarmupCosine
 
 
@@ -83,7 +84,7 @@ def _loss(model: keras.Model, label_smoothing: float) -> keras.losses.Loss:
 def callbacks(
     model_dir: str | Path, *, recipe: str = "finetune", data: Any = None, **changes: Any
 ) -> list[keras.callbacks.Callback]:
-    """Return the callbacks of a recipe, for `model.fit`: phases, the best network, a table, an early end.
+    """Return the callbacks of a recipe, for `model.fit`: phases, the best network, tables and curves, an early end.
 
     Args:
         model_dir: folder for `model.keras` and `metrics.csv`.
@@ -107,7 +108,8 @@ def fit_callbacks(config: TrainConfig, run: Run) -> list[keras.callbacks.Callbac
     run.make_folder()
     return [
         HeadFirst(str(config.freeze)),
-        BestModel(run),
+        KeepBest(run),
+        *tensorboard(run),
         keras.callbacks.CSVLogger(str(run.history_file)),
         keras.callbacks.EarlyStopping("val_loss", patience=int(config.patience or 1), verbose=0),
     ]

@@ -1,4 +1,4 @@
-"""What changes or is written while `fit` runs."""
+"""What changes while `fit` runs: which layers learn, and when it ends."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 import keras
 
 from efficientnet_tf.errors import UsageError
-from efficientnet_tf.run import Run
 from efficientnet_tf.training.schedule import WarmupCosine
 
 CLASSIFIER = "predictions"
@@ -66,29 +65,6 @@ class HeadFirst(keras.callbacks.Callback):
         set_trainable(self.model, self.freeze, head_only=head_only)
         # Keras traces a step once; a step with other variables is another function.
         self.model.make_train_function(force=True)
-
-
-class BestModel(keras.callbacks.Callback):
-    """Keep the network with the lowest validation loss in the run's folder.
-
-    Args:
-        run: where `model.keras` is written, whole or not at all.
-        monitor: the figure to watch, lower is better.
-    """
-
-    def __init__(self, run: Run, monitor: str = "val_loss") -> None:
-        super().__init__()
-        self.run = run
-        self.monitor = monitor
-        self.best = float("inf")
-        self.best_epoch: int | None = None
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Save the network if it is better than any before."""
-        value = (logs or {}).get(self.monitor, (logs or {}).get("loss"))
-        if value is not None and value < self.best:
-            self.best, self.best_epoch = float(value), epoch
-            self.run.save_model(self.model)
 
 
 class StopAtStep(keras.callbacks.Callback):
