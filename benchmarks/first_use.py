@@ -1,4 +1,4 @@
-"""Time what a newcomer meets: `--help` of every command, and the steps of `make demo`, as whole processes.
+"""Time what a newcomer meets: `--help` of every command, and the three commands of `make demo`, as whole processes.
 
 Run in a clone after `make setup`:  .venv/bin/python benchmarks/first_use.py results/first_use.csv
 """

@@ -93,7 +93,7 @@ class TrainConfig(Options):
         None, "Training", "Epochs without a better validation loss before training stops.", minimum=1, otherwise=10
     )
     model_dir: str | None = option(None, "Run", "Folder of the run; by default runs/VARIANT-DATA, or the next free.")
-    seed: int = option(0, "Run", "Seed of weights, order, crops and masks.", minimum=0)
+    seed: int = option(0, "Run", "Seed of weights, order, crops and masks.", minimum=0, maximum=2**32 - 1)
     strategy: str = option(
         "auto",
         "Machine",
@@ -149,7 +149,9 @@ class ExportConfig(Options):
 
     model_dir: str | None = option(None, "Source", "Folder of a run; by default the newest under runs/.")
     variant: str | None = option(None, "Source", "A network of the zoo instead of a run.")
-    weights: str = option("imagenet", "Source", "Weights of --variant: imagenet, or a .keras or .weights.h5 file.")
+    weights: str | None = option(
+        None, "Source", "Weights of --variant: imagenet (the default), or a .keras or .weights.h5 file."
+    )
     image_size: int | None = option(
         None, "Source", "Side of the input of --variant in pixels; by default its own.", minimum=32
     )
@@ -170,6 +172,7 @@ class ExportConfig(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _only_with_variant(self)
         if self.variant is not None:
             spec(self.variant)
             if self.model_dir is not None:
@@ -197,7 +200,9 @@ class PredictConfig(Options):
     model_dir: str | None = option(None, "Source", "Folder of a run; by default the newest under runs/.")
     artifact: str | None = option(None, "Source", "An exported SavedModel, .tflite, TF.js folder or .keras file.")
     variant: str | None = option(None, "Source", "A network of the zoo.")
-    weights: str = option("imagenet", "Source", "Weights of --variant: imagenet, or a .keras or .weights.h5 file.")
+    weights: str | None = option(
+        None, "Source", "Weights of --variant: imagenet (the default), or a .keras or .weights.h5 file."
+    )
     image_size: int | None = option(
         None, "Source", "Side of the input of --variant in pixels; by default its own.", minimum=32
     )
@@ -206,11 +211,18 @@ class PredictConfig(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _only_with_variant(self)
         given = [f"--{name}" for name in ("model_dir", "artifact", "variant") if getattr(self, name) is not None]
         if len(given) > 1:
             raise UsageError(f"Give one of --model_dir, --artifact, --variant; got {' and '.join(given)}.")
         if self.variant is not None:
             spec(self.variant)
+
+
+def _only_with_variant(config: ExportConfig | PredictConfig) -> None:
+    for name in ("weights", "image_size"):
+        if config.variant is None and getattr(config, name) is not None:
+            raise UsageError(f"--{name} belongs to --variant, which is not given; got {getattr(config, name)}.")
 
 
 def list_recipes() -> list[str]:
@@ -247,8 +259,8 @@ def read_config(path: str | Path) -> dict[str, Any]:
     """
     try:
         values = json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(f"There is no configuration {path}.") from None
+    except OSError:
+        raise UsageError(f"There is no configuration file {path}.") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not JSON: {error}.") from None
     if not isinstance(values, dict):

@@ -113,6 +113,29 @@ def preprocessing_of(model: keras.Model) -> Preprocessing:
     return dataclasses.replace(record, scale=scale, offset=offset)
 
 
+def ends_in_logits(model: keras.Model) -> bool:
+    """Return whether a model's last layer has no activation."""
+    activation = getattr(model.layers[-1], "activation", None)
+    return activation is not None and activation.__name__ == "linear"
+
+
+def with_probabilities(model: keras.Model) -> keras.Model:
+    """Return a model that ends in probabilities: the same, or the same with a softmax."""
+    if not ends_in_logits(model):
+        return model
+    return keras.Model(_alone(model.inputs), layers.Softmax(name="probabilities")(model.outputs[0]), name=model.name)
+
+
+def uncompiled(model: keras.Model) -> keras.Model:
+    """Return a model of the same layers without optimizer, loss and metrics."""
+    return keras.Model(_alone(model.inputs), _alone(model.outputs), name=model.name)
+
+
+def _alone(tensors: list[Any]) -> Any:
+    """Return the only tensor of a list as itself: Keras tells the two apart when it checks a call."""
+    return tensors[0] if len(tensors) == 1 else tensors
+
+
 def _mbconv(spec: Spec, inputs: Any, block: ExpandedBlock) -> Any:
     """Add a mobile inverted bottleneck: expand, depthwise, squeeze-and-excite, project, and the skip."""
     x = inputs

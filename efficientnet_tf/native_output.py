@@ -15,6 +15,9 @@ def held_back() -> Iterator[None]:
 
     TensorFlow announces its build at every import and its converters narrate, past any setting of theirs.
     """
+    if sys.stderr is None:  # started with standard error closed
+        yield
+        return
     sys.stderr.flush()
     saved = os.dup(2)
     with tempfile.TemporaryFile() as kept:

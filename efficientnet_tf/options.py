@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import math
 from collections.abc import Callable, Mapping
-from typing import Any, Self, get_args, get_type_hints
+from typing import Any, Self, get_args, get_origin, get_type_hints
 
 from efficientnet_tf.errors import UsageError, unknown_name
 
@@ -48,7 +50,10 @@ class Options:
         for kind in (int, float):
             if str(kind) in kinds:
                 try:
-                    return kind(text)
+                    value = kind(text)
+                    if not math.isfinite(value):
+                        raise ValueError
+                    return value
                 except ValueError:
                     noun = "a whole number" if kind is int else "a number"
                     raise UsageError(f"{name} must be {noun}, got {text!r}.") from None
@@ -72,6 +77,14 @@ class Options:
         for name in values:
             if name not in names:
                 raise unknown_name("setting", name, names)
+        hints = get_type_hints(cls)
+        for name, value in values.items():
+            kinds = get_args(hints[name]) if get_origin(hints[name]) is not tuple else (list, tuple)
+            allowed = tuple(kinds or (hints[name],))
+            if float in allowed:
+                allowed += (int,)
+            if not isinstance(value, allowed) or isinstance(value, bool):
+                raise UsageError(f"{name} cannot be {json.dumps(value)}.")
         return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
 
 

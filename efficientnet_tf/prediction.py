@@ -12,8 +12,9 @@ import numpy as np
 from efficientnet_tf.config import PredictConfig
 from efficientnet_tf.data.decoding import decode_and_crop
 from efficientnet_tf.data.files import readable_images
-from efficientnet_tf.errors import UsageError
-from efficientnet_tf.pretrained import EfficientNet
+from efficientnet_tf.errors import EfficientNetError, UsageError
+from efficientnet_tf.model import with_probabilities
+from efficientnet_tf.pretrained import zoo_network
 from efficientnet_tf.run import open_run
 from efficientnet_tf.runtimes import open_artifact
 from efficientnet_tf.specs import Preprocessing, preprocessing_for
@@ -56,13 +57,15 @@ def open_predictor(config: PredictConfig) -> Predictor:
     if config.artifact is not None:
         return _of_artifact(Path(config.artifact))
     if config.variant is not None:
-        model = EfficientNet(config.variant, weights=config.weights, image_size=config.image_size)
+        model = zoo_network(config.variant, config.weights, config.image_size)
         labels = imagenet_labels()
         return Predictor(
             model.name, model.predict_on_batch, labels, preprocessing_for(config.variant, config.image_size)
         )
     run = open_run(config.model_dir)
-    return Predictor(str(run.path), run.load_model().predict_on_batch, run.labels, run.preprocessing)
+    return Predictor(
+        str(run.path), with_probabilities(run.load_model()).predict_on_batch, run.labels, run.preprocessing
+    )
 
 
 def _of_artifact(path: Path) -> Predictor:
@@ -100,7 +103,12 @@ def predict_files(
     predictions = []
     for batch in _batches(files, batch_size):
         pixels = np.stack([decode_and_crop(Path(file).read_bytes(), predictor.record).numpy() for file in batch])
-        for file, row in zip(batch, np.asarray(predictor.probabilities(pixels)), strict=True):
+        rows = np.asarray(predictor.probabilities(pixels))
+        if rows.shape[-1] != len(predictor.labels):
+            raise EfficientNetError(
+                f"{predictor.name} has {rows.shape[-1]} outputs, and labels.txt names {len(predictor.labels)} classes."
+            )
+        for file, row in zip(batch, rows, strict=True):
             predictions.append({"file": file, "top": _top(row, predictor.labels, top)})
     return {"predictions": predictions, "skipped": [{"file": file, "reason": reason} for file, reason in skipped]}
 

@@ -36,7 +36,7 @@ def EfficientNet(
     Args:
         variant: a name of `list_variants()`, an alias, or an architecture.
         weights: `imagenet`, a `.keras` or `.weights.h5` file, or None for random ones.
-        classes: outputs; other than 1000 with `imagenet` gives a new, random classifier.
+        classes: outputs; another number than the weights have gives a new classifier, which starts at zero.
         image_size: side of the square input in pixels; by default the variant's own.
         input_shape: (height, width, 3) instead; None in it takes any size.
         include_top: whether there is a classifier.
@@ -77,4 +77,19 @@ def EfficientNet(
     )
     if weights is not None and str(weights) != "none":
         load_weights(model, architecture, weights)
+    return model
+
+
+def zoo_network(variant: str, weights: str | None, image_size: int | None) -> keras.Model:
+    """Return a network for ImageNet's classes that is ready to answer.
+
+    Raises:
+        UsageError: weights that leave the classifier untrained.
+    """
+    name = weights or "imagenet"
+    model = EfficientNet(variant, weights=None, image_size=image_size)
+    if name == "none":
+        raise UsageError("--weights=none is a network that knows nothing. Give imagenet, or a file of weights.")
+    if not load_weights(model, spec(variant), name):
+        raise UsageError(f"{name} was not trained on ImageNet's 1000 classes. Give its run as --model_dir instead.")
     return model

@@ -1,4 +1,4 @@
-"""The files of a run, read and written in one place (DESIGN, section 5)."""
+"""The files of a run, read and written in one place."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import keras
 from efficientnet_tf.config import TrainConfig
 from efficientnet_tf.errors import EfficientNetError, UsageError
 from efficientnet_tf.files import atomic_write_text
+from efficientnet_tf.model import uncompiled
 from efficientnet_tf.specs import Preprocessing
 
 ROOT = Path("runs")
@@ -75,9 +76,13 @@ class Run:
     def save_model(self, model: keras.Model) -> None:
         """Write the network: under another name first, so that a model.keras is always whole."""
         unfinished = self.path / f".{MODEL.removesuffix('.keras')}.unfinished.keras"
-        # A model of the same layers that was never compiled: an optimizer's slots are twice the network.
-        keras.Model(model.inputs, model.outputs, name=model.name).save(unfinished)
-        unfinished.replace(self.model_file)
+        # Without the optimizer, whose slots are twice the network.
+        try:
+            uncompiled(model).save(unfinished)
+            unfinished.replace(self.model_file)
+        except BaseException:
+            unfinished.unlink(missing_ok=True)
+            raise
 
     def save_checkpoint(self, model: keras.Model, *, best: bool) -> None:
         """Write the network with its optimizer as the latest checkpoint, and as the best one if it is."""
@@ -191,7 +196,7 @@ def make_writable(folder: Path) -> None:
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write a JSON object that people can read."""
-    atomic_write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+    atomic_write_text(path, json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def write_labels(path: Path, labels: Sequence[str]) -> None:
@@ -202,7 +207,8 @@ def write_labels(path: Path, labels: Sequence[str]) -> None:
 def read_labels(path: Path) -> tuple[str, ...]:
     """Return the names that `write_labels` wrote."""
     try:
-        return tuple(path.read_text(encoding="utf-8").splitlines())
+        # Not splitlines: a name may hold other characters that it takes for the end of a line.
+        return tuple(path.read_text(encoding="utf-8").removesuffix("\n").split("\n"))
     except OSError as error:
         raise UsageError(f"The names of the classes are missing: {path}.") from error
 
@@ -213,5 +219,5 @@ def read_preprocessing(path: Path) -> Preprocessing:
         return Preprocessing.from_json(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise UsageError(f"The preprocessing record is missing: {path}.") from error
-    except json.JSONDecodeError as error:
-        raise EfficientNetError(f"{path} is not JSON: {error}.") from error
+    except ValueError as error:  # not JSON, not text, or values that are not allowed
+        raise EfficientNetError(f"{path} is not a preprocessing record: {error}") from error

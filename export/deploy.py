@@ -7,12 +7,13 @@ from typing import Any
 import keras
 import numpy as np
 from keras import layers
+from keras.src.models import Functional
 
 from efficientnet_tf.errors import UsageError
 from efficientnet_tf.layers import StochasticDepth
+from efficientnet_tf.model import with_probabilities
 
 INPUT = "image"
-OUTPUT = "probabilities"
 
 #: Layers that do nothing at inference.
 TRAINING_ONLY = (StochasticDepth, layers.Dropout, layers.SpatialDropout2D, layers.GaussianNoise)
@@ -39,10 +40,7 @@ def deploy(model: keras.Model) -> keras.Model:
     >>> any(isinstance(layer, keras.layers.BatchNormalization) for layer in deployed.layers)
     False
     """
-    if len(model.inputs) != 1 or len(model.outputs) != 1 or len(model.output_shape) != 2:
-        raise UsageError(
-            f"An export needs a network with one image in and a vector of classes out, got {model.name!r}."
-        )
+    _check(model)
     folds = _foldable(model)
     normalisations = {normalisation.name for normalisation in folds.values()}
 
@@ -66,7 +64,7 @@ def deploy(model: keras.Model) -> keras.Model:
             layer.set_weights(_folded(model.get_layer(layer.name), folds[layer.name]))
         elif layer.weights:
             layer.set_weights(model.get_layer(layer.name).get_weights())
-    return _ending_in_probabilities(deployed)
+    return with_probabilities(deployed)
 
 
 def trained(model: keras.Model) -> keras.Model:
@@ -75,20 +73,28 @@ def trained(model: keras.Model) -> keras.Model:
     The answers of 16-bit arithmetic differ from those of float32 by more than an export may.
     """
     if {layer.compute_dtype for layer in model.layers} == {"float32"}:
-        return _ending_in_probabilities(model)
+        return with_probabilities(model)
     exact = keras.models.clone_model(
         model, clone_function=lambda layer: type(layer).from_config({**layer.get_config(), "dtype": "float32"})
     )
     exact.set_weights(model.get_weights())
-    return _ending_in_probabilities(exact)
+    return with_probabilities(exact)
 
 
-def _ending_in_probabilities(model: keras.Model) -> keras.Model:
-    activation = getattr(model.layers[-1], "activation", None)
-    output = model.outputs[0]
-    if activation is not None and activation.__name__ == "linear":
-        output = layers.Softmax(name=OUTPUT)(output)
-    return keras.Model(model.inputs[0], output, name=model.name)
+def _check(model: keras.Model) -> None:
+    """Refuse what cannot be exported as pixels in, probabilities out."""
+    shape = model.input_shape if isinstance(model, keras.Model) and model.inputs else None
+    problem = None
+    if not isinstance(model, Functional) or len(model.inputs) != 1 or len(model.outputs) != 1:
+        problem = "a functional model with one input and one output"
+    elif not isinstance(shape, tuple) or len(shape) != 4 or shape[3] != 3 or None in shape[1:]:
+        problem = "an input of fixed size, [N, height, width, 3]"
+    elif len(model.output_shape) != 2 or model.output_shape[1] < 2 or not hasattr(model.layers[-1], "activation"):
+        problem = "a classifier of two classes or more at its end"
+    elif not any(isinstance(layer, layers.Rescaling) for layer in model.layers):
+        problem = "its preprocessing inside (include_preprocessing=True)"
+    if problem:
+        raise UsageError(f"An export needs {problem}; {model.name!r} has none.")
 
 
 def _foldable(model: keras.Model) -> dict[str, keras.Layer]:

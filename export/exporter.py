@@ -18,8 +18,17 @@ from efficientnet_tf.exporting.deploy import deploy, trained
 from efficientnet_tf.exporting.verify import Photographs, compare, read_photographs
 from efficientnet_tf.model import preprocessing_of
 from efficientnet_tf.native_output import held_back
-from efficientnet_tf.pretrained import EfficientNet
-from efficientnet_tf.run import LABELS, PREPROCESSING, make_writable, open_run, write_json, write_labels
+from efficientnet_tf.pretrained import zoo_network
+from efficientnet_tf.run import (
+    LABELS,
+    PREPROCESSING,
+    make_writable,
+    open_run,
+    read_labels,
+    read_preprocessing,
+    write_json,
+    write_labels,
+)
 from efficientnet_tf.specs import IMAGENET_CLASSES, Preprocessing, preprocessing_for, spec
 from efficientnet_tf.weights import imagenet_labels
 
@@ -108,7 +117,7 @@ def export(
 def source_of(config: ExportConfig) -> tuple[Source, Path]:
     """Return what a configuration exports, and the folder that is meant for it."""
     if config.variant is not None:
-        model = EfficientNet(config.variant, weights=config.weights, image_size=config.image_size)
+        model = zoo_network(config.variant, config.weights, config.image_size)
         record = preprocessing_for(config.variant, config.image_size)
         folder = ROOT / spec(config.variant).name
         return Source(model, imagenet_labels(), record, model.name), Path(config.output_dir or folder)
@@ -127,8 +136,9 @@ def write_artifacts(source: Source, folder: Path, config: ExportConfig, announce
         announce: called with a line for each step.
     """
     make_writable(folder)
-    photographs = read_photographs(trained(source.model), source.record, config.verify, config.verify_images)
+    _refuse_strangers(source, folder)
     deployed = deploy(source.model)
+    photographs = read_photographs(trained(source.model), source.record, config.verify, config.verify_images)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as scratch:
         rows = []
         for form, quantize in config.targets():
@@ -141,6 +151,19 @@ def write_artifacts(source: Source, folder: Path, config: ExportConfig, announce
         _refuse_broken(rows)
         _publish(source, Path(scratch), folder, rows)
     return rows
+
+
+def _refuse_strangers(source: Source, folder: Path) -> None:
+    """Refuse a folder whose artifacts would get the labels or the record of another network."""
+    same = {
+        LABELS: lambda path: list(read_labels(path)) == list(source.labels),
+        PREPROCESSING: lambda path: read_preprocessing(path) == source.record,
+    }
+    for name, holds in same.items():
+        if (folder / name).is_file() and not holds(folder / name):
+            raise UsageError(
+                f"{folder} holds an export of another network ({name} differs). Give another --output_dir."
+            )
 
 
 def _verified(path: Path, quantize: str, photographs: Photographs, *, required: bool) -> Row:
@@ -166,6 +189,8 @@ def _publish(source: Source, scratch: Path, folder: Path, rows: list[Row]) -> No
         target = folder / row["file"]
         if target.is_dir() and not target.is_symlink():
             shutil.rmtree(target)
+        else:
+            target.unlink(missing_ok=True)
         (scratch / row["file"]).replace(target)
     write_labels(folder / LABELS, source.labels)
     write_json(folder / PREPROCESSING, source.record.to_json())

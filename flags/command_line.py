@@ -95,17 +95,18 @@ def parse(name: str, argv: Sequence[str]) -> CommandLine:
     try:
         arguments = values([f"efficientnet-{name}", *argv])[1:]
     except flags.Error as error:
-        raise UsageError(f"{' '.join(str(error).split())}") from None
+        raise UsageError(" ".join(str(error).removeprefix("ERROR:: ").split())) from None
     if values["help"].value:
         return CommandLine(None, help=describe(f"efficientnet-{name}", command, COMMON))
     if arguments and not command.arguments:
         raise UsageError(f"efficientnet-{name} takes flags only, got {' '.join(arguments)!r}; write --name=value.")
-    given = read_config(values["config"].value) if command.rerun and values["config"].value else {}
-    for field in dataclasses.fields(command.config):  # type: ignore[arg-type]
-        text = values[field.name].value
-        if text is not None:
-            given[field.name] = command.config.parse(field.name, text)
-    config = command.config.from_json(given)
+    texts = {field.name: values[field.name].value for field in dataclasses.fields(command.config)}  # type: ignore[arg-type]
+    flagged = {name: command.config.parse(name, text) for name, text in texts.items() if text is not None}
+    earlier = read_config(values["config"].value) if command.rerun and values["config"].value else {}
+    # Another duration replaces the earlier one, and what was measured by it.
+    if {"epochs", "steps"} & set(flagged):
+        earlier = {name: value for name, value in earlier.items() if name not in ("epochs", "steps", "head_epochs")}
+    config = command.config.from_json({**earlier, **flagged})
     return CommandLine(config, tuple(arguments), bool(values["json"].value), bool(values["debug"].value))
 
 

@@ -40,6 +40,14 @@ def test_flags_win_over_the_configuration_and_it_over_the_recipe(tmp_path):
     assert resolved.model_dir is None  # the old run's folder would be overwritten
 
 
+def test_another_duration_replaces_the_earlier_one(tmp_path):
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(TrainConfig(steps=40).resolve().to_json()))
+    assert parse("train", [f"--config={file}", "--epochs=2"]).config.resolve().head_epochs == 0
+    file.write_text(json.dumps(TrainConfig().resolve().to_json()))
+    assert parse("train", [f"--config={file}", "--steps=7"]).config.resolve().epochs is None
+
+
 def test_resolved_configuration_runs_again():
     resolved = TrainConfig(variant="EfficientNetLite0", data="sample", steps=30).resolve()
     assert resolved.variant == "lite0"
@@ -106,11 +114,20 @@ def test_parse(name, text, value):
 
 
 def test_files_that_are_no_configuration(tmp_path):
-    with pytest.raises(UsageError, match=r"^There is no configuration .*absent\.json\.$"):
+    with pytest.raises(UsageError, match=r"^There is no configuration file .*absent\.json\.$"):
         config.read_config(tmp_path / "absent.json")
     (tmp_path / "list.json").write_text("[]")
     with pytest.raises(UsageError, match=r"list\.json must hold one JSON object, got a list\.$"):
         config.read_config(tmp_path / "list.json")
+    for text, message in (
+        ('{"epochs": "3"}', 'epochs cannot be "3".'),
+        ('{"variant": 5}', "variant cannot be 5."),
+        ('{"data": ["sample"]}', 'data cannot be ["sample"].'),
+        ('{"seed": true}', "seed cannot be true."),
+    ):
+        (tmp_path / "a.json").write_text(text)
+        with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
+            parse("train", [f"--config={tmp_path / 'a.json'}"])
     (tmp_path / "a.json").write_text('{"epoch": 1}')
     with pytest.raises(UsageError, match=r"^Unknown setting 'epoch'\. Did you mean 'epochs'\? Allowed: variant, "):
         parse("train", [f"--config={tmp_path / 'a.json'}"])

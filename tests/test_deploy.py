@@ -74,7 +74,8 @@ def test_reduced_precision_is_deployed_in_float32(pixels):
 def test_only_what_can_be_folded_is_folded():
     generator = np.random.default_rng(2)
     image = keras.Input((8, 8, 3), name="picture")
-    first = keras.layers.Conv2D(4, 3, padding="same", name="shared")(image)
+    scaled = keras.layers.Rescaling(1 / 128)(image)
+    first = keras.layers.Conv2D(4, 3, padding="same", name="shared")(scaled)
     x = keras.layers.BatchNormalization(name="one_reader_of_two")(first)
     x = keras.layers.Add()([x, first])
     x = keras.layers.Conv2D(4, 1, activation="relu", name="activated")(x)
@@ -90,8 +91,25 @@ def test_only_what_can_be_folded_is_folded():
     np.testing.assert_allclose(deployed(pixels).numpy(), model(pixels).numpy(), atol=1e-5, rtol=0)
 
 
-def test_networks_without_classes_are_refused():
-    model = EfficientNet("lite0", weights=None, image_size=64, include_top=False)
-    message = "An export needs a network with one image in and a vector of classes out, got 'efficientnet_lite0'."
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"include_top": False}, "An export needs a classifier of two classes or more at its end; "),
+        ({"include_top": False, "pooling": "avg"}, "An export needs a classifier of two classes or more at its end; "),
+        ({"classes": 1, "classifier_activation": "sigmoid"}, "An export needs a classifier of two classes or more at "),
+        ({"include_preprocessing": False}, "An export needs its preprocessing inside (include_preprocessing=True); "),
+        ({"input_shape": (None, None, 3)}, "An export needs an input of fixed size, [N, height, width, 3]; "),
+    ],
+)
+def test_what_cannot_be_exported_is_refused(arguments, message):
+    size = {} if "input_shape" in arguments else {"image_size": 64}
+    model = EfficientNet("lite0", weights=None, **size, **arguments)
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}"):
+        deploy(model)
+
+
+def test_sequential_models_are_refused():
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(2)], name="own")
+    message = "An export needs a functional model with one input and one output; 'own' has none."
     with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
         deploy(model)

@@ -162,6 +162,10 @@ def test_earlier_artifacts_of_other_names_stay(model, tmp_path):
     # The report vouches for what was just compared, and for nothing else.
     report = json.loads((tmp_path / "report.json").read_text())
     assert [row["file"] for row in report["artifacts"]] == ["model_dynamic.tflite"]
+    # Another network's labels would name the older artifact's outputs.
+    message = f"{tmp_path} holds an export of another network (labels.txt differs). Give another --output_dir."
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
+        export(model, tmp_path, formats=["tflite"], labels=list("abcde"))
 
 
 def test_missing_runtime_is_never_reported_as_verified(model, tmp_path, monkeypatch):

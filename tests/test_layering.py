@@ -20,7 +20,7 @@ FOLDERS = {
 # Bottom to top. A module imports only from its own room or from lower floors; a name stands for all that is in it,
 # unless a longer one matches.
 FLOORS = (
-    ("errors", "files", "native_output"),
+    ("errors", "files", "native_output", "signals"),
     ("specs", "augment.policies"),
     ("options",),
     ("config",),
@@ -38,6 +38,7 @@ SPARSE = {
     "errors": (),
     "files": ("errors",),
     "native_output": (),
+    "signals": (),
     "specs": ("errors", "specs"),
     "options": ("errors", "specs", "options"),
     "config": ("errors", "files", "specs", "options", "config"),

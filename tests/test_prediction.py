@@ -13,7 +13,7 @@ from PIL import Image
 from efficientnet_tf.cli import predict
 from efficientnet_tf.config import PredictConfig
 from efficientnet_tf.data.sources import SAMPLE
-from efficientnet_tf.errors import UsageError
+from efficientnet_tf.errors import EfficientNetError, UsageError
 from efficientnet_tf.exporting import export
 from efficientnet_tf.prediction import open_predictor, predict_files
 from efficientnet_tf.pretrained import EfficientNet
@@ -69,6 +69,32 @@ def test_names_are_of_no_consequence_and_order_is_kept(artifacts, tmp_path):
     result = predict_files(predictor, pictures)
     assert [row["file"] for row in result["predictions"]] == [str(picture) for picture in pictures]
     assert sum(entry["probability"] for entry in result["predictions"][0]["top"]) <= 1.0001
+
+
+def test_logits_are_shown_as_probabilities(artifacts, tmp_path):
+    model = EfficientNet("lite0", weights="imagenet", image_size=64, classifier_activation=None)
+    model.save(tmp_path / "logits.keras")
+    answers = [
+        predict_files(open_predictor(PredictConfig(artifact=str(path))), [SAMPLE / "tools"], top=2)["predictions"]
+        for path in (tmp_path / "logits.keras", artifacts / "model.keras")
+    ]
+    for own, other in zip(*answers, strict=True):
+        assert [e["probability"] for e in own["top"]] == pytest.approx(
+            [e["probability"] for e in other["top"]], abs=1e-5
+        )
+
+
+def test_labels_that_do_not_fit(artifacts, tmp_path):
+    for name in ("model.tflite", "preprocessing.json"):
+        (tmp_path / name).write_bytes((artifacts / name).read_bytes())
+    (tmp_path / "labels.txt").write_text("one\ntwo\n")
+    predictor = open_predictor(PredictConfig(artifact=str(tmp_path / "model.tflite")))
+    with pytest.raises(EfficientNetError, match=r"model\.tflite has 1000 outputs, and labels\.txt names 2 classes\.$"):
+        predict_files(predictor, [SAMPLE / "tools"])
+    for text in ("[]", "null", "{}", "not json"):
+        (tmp_path / "preprocessing.json").write_text(text)
+        with pytest.raises(EfficientNetError, match=r"preprocessing\.json is not a preprocessing record: "):
+            open_predictor(PredictConfig(artifact=str(tmp_path / "model.tflite")))
 
 
 def test_artifact_without_a_record(artifacts, tmp_path):

@@ -16,7 +16,7 @@ import pytest
 
 from efficientnet_tf import specs, weights
 from efficientnet_tf.errors import EfficientNetError, MissingDependencyError, UsageError
-from efficientnet_tf.pretrained import EfficientNet
+from efficientnet_tf.pretrained import EfficientNet, zoo_network
 from efficientnet_tf.weights import lite, published, torch_file
 
 GOLDEN = Path(__file__).parent / "golden" / "lite0_reference.npz"
@@ -73,10 +73,11 @@ def test_file_is_read_as_pytorch_reads_it():
     assert sum(array.size for array in floats) == trainable
 
 
-def test_new_classifier_keeps_its_random_weights():
+def test_new_classifier_starts_at_zero():
     model = EfficientNet("lite0", weights="imagenet", classes=5)
     full = EfficientNet("lite0", weights="imagenet")
     assert model.output_shape == (None, 5)
+    assert not any(array.any() for array in model.get_layer("predictions").get_weights())
     np.testing.assert_array_equal(model.get_layer("top_conv").get_weights(), full.get_layer("top_conv").get_weights())
 
 
@@ -191,6 +192,22 @@ def test_weights_from_a_file(suffix, tmp_path):
     model = EfficientNet("lite0", weights=path, image_size=64, classes=3)
     pixels = np.full((1, 64, 64, 3), 90, np.uint8)
     np.testing.assert_array_equal(model(pixels).numpy(), source(pixels).numpy())
+
+
+def test_weights_of_a_deeper_network_do_not_fit(tmp_path):
+    EfficientNet("lite1", weights=None, image_size=64, classes=3).save(tmp_path / "deep.keras")
+    message = "The weights are of another network: 'efficientnet_lite0' has no layer 'block2c_expand_conv'."
+    with pytest.raises(EfficientNetError, match=f"^{re.escape(message)}$"):
+        EfficientNet("lite0", weights=tmp_path / "deep.keras", image_size=64, classes=3)
+
+
+def test_networks_without_a_trained_classifier_are_not_asked(tmp_path):
+    EfficientNet("lite0", weights=None, image_size=64, classes=3).save(tmp_path / "three.keras")
+    message = (
+        f"{tmp_path / 'three.keras'} was not trained on ImageNet's 1000 classes. Give its run as --model_dir instead."
+    )
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
+        zoo_network("lite0", str(tmp_path / "three.keras"), 64)
 
 
 def test_weight_files_that_cannot_serve(tmp_path):

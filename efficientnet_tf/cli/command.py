@@ -41,6 +41,7 @@ def run_command(name: str, action: Action, argv: Sequence[str] | None = None) ->
     debug = wants(words, "debug")
     try:
         line = parse(name, words)
+        debug = line.debug
         if line.help is not None:
             print(line.help, end="")
             return 0
@@ -54,6 +55,9 @@ def run_command(name: str, action: Action, argv: Sequence[str] | None = None) ->
         if line.json:
             print(json.dumps(result, ensure_ascii=False))
         return 0
+    except BrokenPipeError:  # who read our output has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
     except KeyboardInterrupt as error:
         print(f"efficientnet-{name}: stopped.", file=sys.stderr)
         return EXIT_TERMINATED if isinstance(error, Terminated) else EXIT_INTERRUPTED

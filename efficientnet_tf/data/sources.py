@@ -193,6 +193,9 @@ def _list_classes(folder: Path, root: Path, *, single_class_allowed: bool = Fals
         elif is_image:
             skipped.append((entry.path, "not in the folder of a class"))
     listing = _Listing(folder, tuple(names), tuple(skipped))
+    for name in listing.classes:
+        if not name.isprintable():
+            raise EfficientNetError(f"The class folder {name!r} in {str(folder)!r} cannot name a class.")
     if not names:
         left_out = f" ({len(skipped)} left out, the first: {skipped[0][0]!r}, {skipped[0][1]})" if skipped else ""
         raise EfficientNetError(f"No images in the sub-folders of {str(folder)!r}{left_out}. Allowed: {FORMS}.")

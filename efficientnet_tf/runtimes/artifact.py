@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from efficientnet_tf.errors import EfficientNetError, UsageError
+from efficientnet_tf.errors import UsageError
+from efficientnet_tf.run import LABELS, PREPROCESSING, read_labels, read_preprocessing
 from efficientnet_tf.specs import Preprocessing
 
-LABELS, PREPROCESSING = "labels.txt", "preprocessing.json"
 FORMS = "a SavedModel folder, a .tflite file, a TF.js folder, or a .keras file"
 
 Array = np.ndarray[Any, Any]
@@ -70,18 +69,13 @@ def open_artifact(path: str | Path) -> Artifact:
 def labels_beside(*folders: Path) -> list[str] | None:
     """Return the names in the first labels.txt of some folders."""
     file = _first(LABELS, folders)
-    return file.read_text(encoding="utf-8").splitlines() if file else None
+    return list(read_labels(file)) if file else None
 
 
 def preprocessing_beside(*folders: Path) -> Preprocessing | None:
     """Return the record in the first preprocessing.json of some folders."""
     file = _first(PREPROCESSING, folders)
-    if file is None:
-        return None
-    try:
-        return Preprocessing.from_json(json.loads(file.read_text(encoding="utf-8")))
-    except json.JSONDecodeError as error:
-        raise EfficientNetError(f"{file} is not JSON: {error}.") from error
+    return read_preprocessing(file) if file else None
 
 
 def _first(name: str, folders: tuple[Path, ...]) -> Path | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from efficientnet_tf.model import preprocessing_of
+from efficientnet_tf.model import preprocessing_of, with_probabilities
 from efficientnet_tf.run import load_keras
 from efficientnet_tf.runtimes.artifact import labels_beside, preprocessing_beside
 from efficientnet_tf.specs import Preprocessing
@@ -17,7 +17,7 @@ class KerasFile:
     """A network in a `.keras` file; labels and preprocessing lie beside it, or are told by its layers."""
 
     def __init__(self, path: Path) -> None:
-        self._model = load_keras(path)
+        self._model = with_probabilities(load_keras(path))
         self.labels: list[str] | None = labels_beside(path.parent)
         self.preprocessing: Preprocessing = preprocessing_beside(path.parent) or preprocessing_of(self._model)
 

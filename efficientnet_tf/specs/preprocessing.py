@@ -1,7 +1,7 @@
 """The preprocessing record: how a photograph becomes the input of a network, as data.
 
 One record lives in the run, on the model card and in every exported artifact, so that no two
-places can disagree about it (DESIGN, section 5).
+places can disagree about it.
 """
 
 from __future__ import annotations
@@ -64,9 +64,11 @@ class Preprocessing:
         True
         """
         allowed = [field.name for field in dataclasses.fields(cls)]
-        for name in values:
+        for name in values if isinstance(values, Mapping) else ():
             if name not in allowed:
                 raise unknown_name("preprocessing field", name, allowed)
+        if not isinstance(values, Mapping) or not isinstance(values.get("image_size"), list | tuple):
+            raise UsageError(f"A preprocessing record must be an object with image_size, got {values!r}.")
         fields: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
         }

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from efficientnet_tf.run import Run
+from efficientnet_tf.training.phases import set_trainable
 
 
 class KeepBest(keras.callbacks.Callback):
@@ -19,11 +20,13 @@ class KeepBest(keras.callbacks.Callback):
     Args:
         run: the folder; every file in it is whole at any moment.
         monitor: the figure to watch, lower is better; without it, the training loss.
+        freeze: what the last phase leaves alone, see `set_trainable`.
     """
 
-    def __init__(self, run: Run, monitor: str = "val_loss") -> None:
+    def __init__(self, run: Run, monitor: str = "val_loss", *, freeze: str = "none") -> None:
         super().__init__()
         self.run = run
+        self.freeze = freeze
         self.monitor = monitor
         self.best = float("inf")
 
@@ -32,10 +35,16 @@ class KeepBest(keras.callbacks.Callback):
         figures = logs or {}
         value = figures.get(self.monitor, figures.get("loss"))
         better = value is not None and value < self.best
+        phase = [layer.trainable for layer in self.model.layers]
+        # Keras gives a loaded optimizer the slots of what is trainable in the file, so the file must not
+        # show the first phase, in which most is frozen.
+        set_trainable(self.model, self.freeze)
         self.run.save_checkpoint(self.model, best=better)
         if better:
             self.best = float(value)
             self.run.save_model(self.model)
+        for layer, trainable in zip(self.model.layers, phase, strict=True):
+            layer.trainable = trainable
 
 
 def tensorboard(run: Run) -> list[keras.callbacks.Callback]:

@@ -1,4 +1,4 @@
-"""A training run, from a configuration to the files of DESIGN's section 5."""
+"""A training run, from a configuration to the files of its folder."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from efficientnet_tf.config import TrainConfig
+from efficientnet_tf.config import TrainConfig, read_recipe
 from efficientnet_tf.data.pipeline import make_dataset
 from efficientnet_tf.data.sources import FORMS, Examples, read_source
-from efficientnet_tf.errors import UsageError
+from efficientnet_tf.errors import EfficientNetError, UsageError
 from efficientnet_tf.evaluation import evaluate_probabilities
 from efficientnet_tf.pretrained import EfficientNet
 from efficientnet_tf.run import Run, new_run
+from efficientnet_tf.signals import uninterrupted
 from efficientnet_tf.specs import Preprocessing, preprocessing_for
 from efficientnet_tf.training import distribution
 from efficientnet_tf.training.phases import StopAtStep
@@ -87,8 +88,21 @@ def train(config: TrainConfig) -> TrainResult:
             durations = _durations(config, len(data.train), batch_size, whole_batches=strategy is not None)
             model.compile(**compile_arguments(config, model, **durations.steps))
         run.begin(config, data.labels, data.record)
-        _announce(config, data, run)
-        history = _fit(model, config, data, run=run, batch_size=batch_size, epochs=durations.epochs)
+        try:
+            _announce(config, data, run)
+            history = _fit(
+                model,
+                config,
+                data,
+                run=run,
+                batch_size=batch_size,
+                epochs=durations.epochs,
+                whole_batches=strategy is not None,
+            )
+        except KeyboardInterrupt:
+            _rescue(model, run)
+            raise
+        _refuse_divergence(history, config, run)
     metrics = _measure(run.load_model(), data, batch_size)
     run.finish(metrics)
     return TrainResult(run, metrics, len(history.epoch), data.train.skipped + _own(data))
@@ -105,6 +119,10 @@ def _durations(config: TrainConfig, examples: int, batch_size: int, *, whole_bat
     steps_per_epoch = examples // batch_size if whole_batches else math.ceil(examples / batch_size)
     steps = config.steps or (config.epochs or 1) * steps_per_epoch
     head = min((config.head_epochs or 0) * steps_per_epoch, steps)
+    recipe = read_recipe(str(config.recipe))
+    if config.steps is not None and config.head_epochs == recipe.get("head_epochs"):
+        # So few steps may not reach the recipe's epochs: they keep its proportion.
+        head = min(head, round(steps * (config.head_epochs or 0) / recipe["epochs"]))
     return _Durations(
         epochs=math.ceil(steps / steps_per_epoch),
         steps={
@@ -146,7 +164,7 @@ def _announce(config: TrainConfig, data: _Data, run: Run) -> None:
         f"{config.variant} from {config.weights} weights, recipe {config.recipe}: {len(data.train)} photographs "
         f"to train on, {len(data.validation)} to validate on, {len(data.labels)} classes. Run: {run.path}"
     )
-    for file, reason in (data.train.skipped + _own(data))[:10]:
+    for file, reason in data.train.skipped + _own(data):
         print(f"  skipped {file}: {reason}")
     skipped = len(data.train.skipped + _own(data))
     if skipped:
@@ -154,36 +172,56 @@ def _announce(config: TrainConfig, data: _Data, run: Run) -> None:
 
 
 def _fit(
-    model: keras.Model, config: TrainConfig, data: _Data, *, run: Run, batch_size: int, epochs: int
+    model: keras.Model,
+    config: TrainConfig,
+    data: _Data,
+    *,
+    run: Run,
+    batch_size: int,
+    epochs: int,
+    whole_batches: bool,
 ) -> keras.callbacks.History:
-    """Run `fit`; when it is interrupted, leave a network that can be used."""
+    """Run `fit` on the run's photographs."""
     common = {"batch_size": batch_size, "classes": len(data.labels)}
     training = make_dataset(
         data.train,
         data.record,
         training=True,
         seed=config.seed,
-        drop_remainder=distribution.replicas(model.distribute_strategy) > 1 if model.distribute_strategy else False,
+        drop_remainder=whole_batches,
         min_crop_area=config.crop_area,
         **common,
     )
     validation = make_dataset(data.validation, data.record, training=False, seed=config.seed, **common)
     extra = [StopAtStep(config.steps)] if config.steps else []
-    try:
-        return model.fit(
-            training,
-            validation_data=validation,
-            epochs=epochs,
-            callbacks=[*fit_callbacks(config, run), *extra],
-            shuffle=False,  # the photographs come shuffled
-            # A bar that moves where somebody watches, a line for each epoch in a log.
-            verbose=1 if sys.stdout.isatty() else 2,
-        )
-    except KeyboardInterrupt:
-        if not run.model_file.exists():
+    return model.fit(
+        training,
+        validation_data=validation,
+        epochs=epochs,
+        callbacks=[*fit_callbacks(config, run), *extra],
+        shuffle=False,  # the photographs come shuffled
+        # A bar that moves where somebody watches, a line for each epoch in a log.
+        verbose=1 if sys.stdout.isatty() else 2,
+    )
+
+
+def _rescue(model: keras.Model, run: Run) -> None:
+    """Leave a network that can be used by a run that was stopped, however early."""
+    if not run.model_file.exists():
+        with uninterrupted():
             run.save_model(model)
-        print(f"\nStopped. The best network so far is in {run.path}; it can be exported and used.")
-        raise
+    print(f"\nStopped. The best network so far is in {run.path}; it can be exported and used.")
+
+
+def _refuse_divergence(history: keras.callbacks.History, config: TrainConfig, run: Run) -> None:
+    losses = [loss for name in ("loss", "val_loss") for loss in history.history.get(name, [])[-1:]]
+    if np.isfinite(losses).all():
+        return
+    kept = f"The best network before is in {run.path}." if run.model_file.exists() else "No network was kept."
+    raise EfficientNetError(
+        f"Training diverged: the loss was no longer a number in epoch {len(history.epoch)}. "
+        f"Give a lower --learning_rate than {config.learning_rate:g}. {kept}"
+    )
 
 
 def _measure(model: keras.Model, data: _Data, batch_size: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from efficientnet_tf.errors import UsageError
 from efficientnet_tf.run import Run
 from efficientnet_tf.training.keeping import KeepBest, tensorboard
 from efficientnet_tf.training.optimizer import build_optimizer
-from efficientnet_tf.training.phases import HeadFirst
+from efficientnet_tf.training.phases import HeadFirst, set_trainable
 from efficientnet_tf.training.schedule import WarmupCosine
 
 
@@ -26,7 +26,7 @@ def recipe(name: str, model: keras.Model, *, steps: int, **changes: Any) -> dict
         changes: settings of the recipe to have otherwise, such as `learning_rate=0.001`.
 
     Returns:
-        `optimizer`, `loss` and `metrics`.
+        `optimizer`, `loss` and `metrics`. What the recipe never trains is frozen in the model.
 
     Raises:
         UsageError: no such recipe or setting.
@@ -50,6 +50,8 @@ def compile_arguments(
     config: TrainConfig, model: keras.Model, *, steps: int, head_steps: int, warmup_steps: int
 ) -> dict[str, Any]:
     """Return what `model.compile` takes for a resolved configuration and durations in steps."""
+    # The optimizer has slots for what the last phase trains, so that the trained model can be saved with it.
+    set_trainable(model, str(config.freeze))
     schedule = WarmupCosine(
         float(config.learning_rate or 0),
         steps,
@@ -98,6 +100,8 @@ def callbacks(
     """
     config = TrainConfig.from_json({**changes, "recipe": recipe}).resolve()
     run = Run(Path(model_dir))
+    if run.model_file.exists():
+        raise UsageError(f"{run.path} holds another run. Give a new folder.")
     if data is not None:
         run.describe(data.class_names, data.preprocessing)
     return fit_callbacks(config, run)
@@ -108,8 +112,9 @@ def fit_callbacks(config: TrainConfig, run: Run) -> list[keras.callbacks.Callbac
     run.make_folder()
     return [
         HeadFirst(str(config.freeze)),
-        KeepBest(run),
+        KeepBest(run, freeze=str(config.freeze)),
         *tensorboard(run),
+        keras.callbacks.TerminateOnNaN(),
         keras.callbacks.CSVLogger(str(run.history_file)),
         keras.callbacks.EarlyStopping("val_loss", patience=int(config.patience or 1), verbose=0),
     ]

@@ -14,6 +14,9 @@ from efficientnet_tf.specs import Spec
 Array = np.ndarray[Any, Any]
 Tensors = Mapping[str, Array]
 
+# A network may be built without it; weights for it are then left over rightly.
+CLASSIFIER = "predictions"
+
 # In the order of a Keras BatchNormalization's weights.
 BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
 
@@ -76,8 +79,13 @@ def assign(model: keras.Model, weights: Mapping[str, list[Array]], *, skip: froz
         skip: layers of the model that keep the weights they have, such as a new classifier.
 
     Raises:
-        EfficientNetError: a layer of the model has no weights here, or arrays of other shapes.
+        EfficientNetError: a layer of the model has no weights here, or arrays of other shapes, or there are
+            weights for a layer that the model has not.
     """
+    names = {layer.name for layer in model.layers} | {CLASSIFIER}
+    strangers = [name for name in weights if name not in names]
+    if strangers:
+        raise EfficientNetError(f"The weights are of another network: {model.name!r} has no layer {strangers[0]!r}.")
     for layer in model.layers:
         if not layer.weights or layer.name in skip:
             continue

@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import io
+import math
 import pickle
 import struct
 from pathlib import Path
@@ -51,7 +52,7 @@ class _View:
         """Return the tensor's own numbers, whatever their order in the storage."""
         data = self.storage.data
         last = self.offset + sum((side - 1) * step for side, step in zip(self.shape, self.stride, strict=True))
-        if data is None or (0 not in self.shape and last >= data.size):
+        if data is None or math.prod(self.shape) > data.size or (0 not in self.shape and last >= data.size):
             raise pickle.UnpicklingError(f"a tensor of shape {self.shape} does not fit its storage")
         if 0 in self.shape:
             return np.zeros(self.shape, data.dtype)
@@ -109,7 +110,15 @@ def read_tensors(path: str | Path) -> dict[str, np.ndarray[Any, Any]]:
     content = Path(path).read_bytes()
     try:
         return _read(io.BytesIO(content), len(content))
-    except (pickle.UnpicklingError, EOFError, struct.error, ValueError, TypeError, AttributeError, IndexError) as error:
+    except (
+        pickle.UnpicklingError,
+        EOFError,
+        struct.error,
+        ValueError,
+        TypeError,
+        AttributeError,
+        LookupError,
+    ) as error:
         raise EfficientNetError(f"{path} is not a weight file that can be read: {error}.") from error
 
 
