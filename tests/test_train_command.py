@@ -90,7 +90,7 @@ def test_best_network_is_kept_and_training_ends_early(data, tmp_path):
         "epochs": 8,
         "head_epochs": 0,
         "optimizer": "sgd",
-        "learning_rate": 0.3,
+        "learning_rate": 0.05,
         "patience": 1,
         "label_smoothing": 0.0,
     }
