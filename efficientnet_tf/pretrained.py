@@ -39,8 +39,7 @@ def EfficientNet(
         classes: outputs; another number than the weights have gives a new classifier, which starts at zero.
         image_size: side of the square input in pixels; by default the variant's own.
         input_shape: (height, width, 3) instead; None in it takes any size.
-        include_top: whether there is a classifier.
-        pooling: without one: `avg` or `max` for vectors, None for the feature map.
+        include_top, pooling: False for no classifier, and then `avg` or `max` for vectors, None for a map.
         dropout: rate in front of the classifier, in [0, 1); by default the variant's own.
         survival_probability: of the last block under stochastic depth, in (0, 1]; by default 0.8.
         classifier_activation: `softmax`, `sigmoid`, or None for logits.
@@ -56,18 +55,13 @@ def EfficientNet(
     (None, 5)
     """
     architecture = spec(variant)
-    if image_size is not None and input_shape is not None:
+    if None not in (image_size, input_shape):
         raise UsageError(f"Give image_size or input_shape, not both; got {image_size} and {input_shape}.")
     if survival_probability is not None:
         architecture = architecture.replace(survival_probability=survival_probability)
     size = architecture.preprocessing(image_size).image_size
-    head = Head(
-        classes=classes,
-        include_top=include_top,
-        pooling=pooling,
-        dropout=architecture.dropout if dropout is None else dropout,
-        classifier_activation=classifier_activation,
-    )
+    rate = architecture.dropout if dropout is None else dropout
+    head = Head(classes, include_top, pooling, rate, classifier_activation)
     model = build_model(
         architecture,
         head,

@@ -263,7 +263,7 @@ def test_skipped_files_are_reported(tmp_path: Path, caplog: pytest.LogCaptureFix
     (tmp_path / "a" / "2.png").touch()
     data = load_data(tmp_path, record=RECORD)
     assert [record.getMessage() for record in caplog.records] == [
-        f"Skipped 1 of the files in {tmp_path}; the first: {tmp_path / 'a' / '2.png'} (an empty file)."
+        f"Skipped 1 files in {tmp_path}; the first: {tmp_path / 'a' / '2.png'} (an empty file)."
     ]
     assert data.examples.skipped == ((str(tmp_path / "a" / "2.png"), "an empty file"),)
 

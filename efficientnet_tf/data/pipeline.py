@@ -127,9 +127,7 @@ def load_data(
     record = _choose_record(variant, image_size, record)
     examples = read_source(source, split, validation_fraction=validation_fraction)
     if examples.skipped:
-        _log.warning(
-            "Skipped %d of the files in %s; the first: %s (%s).", len(examples.skipped), source, *examples.skipped[0]
-        )
+        _log.warning("Skipped %d files in %s; the first: %s (%s).", len(examples.skipped), source, *examples.skipped[0])
     dataset = make_dataset(
         examples,
         record,
