@@ -34,8 +34,11 @@ def main(target: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name, flags in DEMO:
             seconds, result = _timed(name, [*flags, "--json"], folder)
-            rows.append((f"demo: efficientnet-{name}", "seconds", seconds))
-            rows += [(f"demo: {figure}", unit, value) for figure, unit, value in _figures(name, json.loads(result))]
+            rows.append((f"efficientnet-{name}, Lite0 and the sample", "seconds", seconds))
+            rows += [
+                (f"efficientnet-{name}: {figure}", unit, value)
+                for figure, unit, value in _figures(name, json.loads(result))
+            ]
     machine = _machine()
     with target.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -140,12 +140,8 @@ class TrainConfig(Options):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ExportConfig(Options):
-    """One export.
-
-    >>> ExportConfig(quantize=("none", "dynamic")).targets()
-    [('saved_model', 'none'), ('tflite', 'none'), ('tflite', 'dynamic'), ('tfjs', 'none')]
-    """
+class SourceOptions(Options):
+    """Which network a command uses: a run's, or one of the zoo."""
 
     model_dir: str | None = option(None, "Source", "Folder of a run; by default the newest under runs/.")
     variant: str | None = option(None, "Source", "A network of the zoo instead of a run.")
@@ -155,6 +151,24 @@ class ExportConfig(Options):
     image_size: int | None = option(
         None, "Source", "Side of the input of --variant in pixels; by default its own.", minimum=32
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.variant is not None:
+            spec(self.variant)
+        for name in ("weights", "image_size"):
+            if self.variant is None and getattr(self, name) is not None:
+                raise UsageError(f"--{name} belongs to --variant, which is not given; got {getattr(self, name)}.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExportConfig(SourceOptions):
+    """One export.
+
+    >>> ExportConfig(quantize=("none", "dynamic")).targets()
+    [('saved_model', 'none'), ('tflite', 'none'), ('tflite', 'dynamic'), ('tfjs', 'none')]
+    """
+
     format: tuple[str, ...] = option(
         tuple(QUANTIZATIONS), "Artifacts", "What to write, separated by commas.", choices=tuple(QUANTIZATIONS)
     )
@@ -172,11 +186,8 @@ class ExportConfig(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _only_with_variant(self)
-        if self.variant is not None:
-            spec(self.variant)
-            if self.model_dir is not None:
-                raise UsageError(f"Give --model_dir or --variant, not both; got {self.model_dir} and {self.variant}.")
+        if None not in (self.variant, self.model_dir):
+            raise UsageError(f"Give --model_dir or --variant, not both; got {self.model_dir} and {self.variant}.")
         for name in ("format", "quantize"):
             if not getattr(self, name):
                 raise UsageError(f"{name} is empty; give at least one value.")
@@ -194,35 +205,18 @@ class ExportConfig(Options):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PredictConfig(Options):
+class PredictConfig(SourceOptions):
     """One round of predictions."""
 
-    model_dir: str | None = option(None, "Source", "Folder of a run; by default the newest under runs/.")
     artifact: str | None = option(None, "Source", "An exported SavedModel, .tflite, TF.js folder or .keras file.")
-    variant: str | None = option(None, "Source", "A network of the zoo.")
-    weights: str | None = option(
-        None, "Source", "Weights of --variant: imagenet (the default), or a .keras or .weights.h5 file."
-    )
-    image_size: int | None = option(
-        None, "Source", "Side of the input of --variant in pixels; by default its own.", minimum=32
-    )
     top: int = option(5, "Answer", "How many classes to show for a photograph.", minimum=1)
     batch_size: int = option(16, "Machine", "Photographs at a time.", minimum=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _only_with_variant(self)
         given = [f"--{name}" for name in ("model_dir", "artifact", "variant") if getattr(self, name) is not None]
         if len(given) > 1:
             raise UsageError(f"Give one of --model_dir, --artifact, --variant; got {' and '.join(given)}.")
-        if self.variant is not None:
-            spec(self.variant)
-
-
-def _only_with_variant(config: ExportConfig | PredictConfig) -> None:
-    for name in ("weights", "image_size"):
-        if config.variant is None and getattr(config, name) is not None:
-            raise UsageError(f"--{name} belongs to --variant, which is not given; got {getattr(config, name)}.")
 
 
 def list_recipes() -> list[str]:

@@ -23,6 +23,8 @@ CLASSIFIER_INITIALIZER = {
     "config": {"scale": 1.0 / 3.0, "mode": "fan_out", "distribution": "uniform"},
 }
 POOLINGS = ("avg", "max")
+#: The classifier's layer, which another number of classes makes new.
+CLASSIFIER = "predictions"
 CLASSIFIER_ACTIVATIONS = ("softmax", "sigmoid", None)
 
 Shape = tuple[int | None, int | None, int]
@@ -217,5 +219,5 @@ def _head(x: Any, head: Head) -> Any:
         activation=head.classifier_activation,
         kernel_initializer=CLASSIFIER_INITIALIZER,
         dtype="float32",
-        name="predictions",
+        name=CLASSIFIER,
     )(x)

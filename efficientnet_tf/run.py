@@ -53,11 +53,6 @@ class Run:
         """How photographs become the network's input."""
         return read_preprocessing(self.path / PREPROCESSING)
 
-    @property
-    def config(self) -> TrainConfig:
-        """What really ran."""
-        return TrainConfig.from_json(json.loads((self.path / CONFIG).read_text(encoding="utf-8")))
-
     def begin(self, config: TrainConfig, labels: Sequence[str], record: Preprocessing) -> None:
         """Write what is known before the first step, so that an interrupted run can be used."""
         self.describe(labels, record)
@@ -74,27 +69,19 @@ class Run:
         make_writable(self.path)
 
     def save_model(self, model: keras.Model) -> None:
-        """Write the network: under another name first, so that a model.keras is always whole."""
-        unfinished = self.path / f".{MODEL.removesuffix('.keras')}.unfinished.keras"
+        """Write the network alone; what stands there before stays until it is complete."""
         # Without the optimizer, whose slots are twice the network.
-        try:
-            uncompiled(model).save(unfinished)
-            unfinished.replace(self.model_file)
-        except BaseException:
-            unfinished.unlink(missing_ok=True)
-            raise
+        _save_whole(uncompiled(model), self.model_file)
 
     def save_checkpoint(self, model: keras.Model, *, best: bool) -> None:
         """Write the network with its optimizer as the latest checkpoint, and as the best one if it is."""
         folder = self.path / CHECKPOINTS
         folder.mkdir(exist_ok=True)
-        unfinished = folder / ".unfinished.keras"
-        model.save(unfinished)
+        _save_whole(model, folder / "latest.keras")
         if best:
-            copy = folder / ".unfinished-best.keras"
-            shutil.copyfile(unfinished, copy)
+            copy = folder / ".best.unfinished.keras"
+            shutil.copyfile(folder / "latest.keras", copy)
             copy.replace(folder / "best.keras")
-        unfinished.replace(folder / "latest.keras")
 
     def finish(self, metrics: Mapping[str, Any]) -> None:
         """Write the final figures; a run that has them is finished."""
@@ -178,6 +165,17 @@ def load_keras(path: Path) -> keras.Model:
     except (ValueError, OSError, KeyError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise EfficientNetError(f"{path} is not a Keras model that can be loaded: {reason}") from error
+
+
+def _save_whole(model: keras.Model, target: Path) -> None:
+    """Save a model under another name first, so that what bears its name is always whole."""
+    unfinished = target.with_name(f".{target.stem}.unfinished.keras")
+    try:
+        model.save(unfinished)
+        unfinished.replace(target)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
 
 
 def make_writable(folder: Path) -> None:

@@ -19,9 +19,9 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from tensorflow.python.grappler import tf_optimizer
 
 from efficientnet_tf.errors import EfficientNetError, UsageError
+from efficientnet_tf.exporting.deploy import INPUT
 from efficientnet_tf.exporting.tfjs_ops import OPS, OPS_WITH_A_BODY
 
-INPUT = "image"
 OUTPUT = "probabilities"
 
 #: Twice, since folding and rewriting open the way for each other.

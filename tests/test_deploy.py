@@ -7,28 +7,17 @@ import re
 import keras
 import numpy as np
 import pytest
+from networks import randomise
 
 from efficientnet_tf.errors import UsageError
 from efficientnet_tf.exporting.deploy import TRAINING_ONLY, deploy, trained
 from efficientnet_tf.pretrained import EfficientNet
 
 
-def random_statistics(model: keras.Model, seed: int = 0) -> keras.Model:
-    """Give batch normalisation and biases values that a mistake in folding would show."""
-    generator = np.random.default_rng(seed)
-    for variable in model.variables:
-        name = variable.path.rsplit("/", 1)[-1]
-        if name in ("gamma", "moving_variance"):
-            variable.assign(generator.uniform(0.5, 1.5, variable.shape))
-        elif name in ("beta", "moving_mean", "bias"):
-            variable.assign(generator.normal(0, 0.2, variable.shape))
-    return model
-
-
 def network(variant: str = "lite0", **arguments) -> keras.Model:
     """Return a small network whose probabilities are neither 0 nor 1."""
     keras.utils.set_random_seed(7)
-    model = random_statistics(EfficientNet(variant, weights=None, image_size=64, classes=6, **arguments))
+    model = randomise(EfficientNet(variant, weights=None, image_size=64, classes=6, **arguments), seed=0)
     classifier = model.get_layer("predictions")
     classifier.set_weights([0.1 * array for array in classifier.get_weights()])
     return model
@@ -83,7 +72,7 @@ def test_only_what_can_be_folded_is_folded():
     x = keras.layers.DepthwiseConv2D(3, depth_multiplier=2, strides=2, name="multiplied")(x)
     x = keras.layers.BatchNormalization(scale=False, name="without_scale")(x)
     x = keras.layers.GlobalAveragePooling2D()(x)
-    model = random_statistics(keras.Model(image, keras.layers.Dense(3, activation="softmax")(x)), seed=3)
+    model = randomise(keras.Model(image, keras.layers.Dense(3, activation="softmax")(x)), seed=3)
     deployed = deploy(model)
     kept = [layer.name for layer in deployed.layers if isinstance(layer, keras.layers.BatchNormalization)]
     assert kept == ["one_reader_of_two", "after_activation"]

@@ -9,23 +9,13 @@ import sys
 import keras
 import numpy as np
 import pytest
+from networks import randomise
 
 from efficientnet_tf import specs
 from efficientnet_tf.errors import UsageError
 from efficientnet_tf.layers import StochasticDepth
 from efficientnet_tf.model import Head, build_model
 from efficientnet_tf.pretrained import EfficientNet
-
-
-def randomise(model: keras.Model, seed: int) -> None:
-    """Give every variable, the statistics of batch normalisation included, values that matter."""
-    generator = np.random.default_rng(seed)
-    for variable in model.variables:
-        name = variable.path.rsplit("/", 1)[-1]
-        if name in ("gamma", "moving_variance"):
-            variable.assign(generator.uniform(0.5, 1.5, variable.shape))
-        elif name in ("beta", "moving_mean", "bias"):
-            variable.assign(generator.normal(0, 0.1, variable.shape))
 
 
 @pytest.mark.parametrize("variant", ["b0", "b3", "lite0", "lite4"])

@@ -23,9 +23,10 @@ class SavedModel:
         except (OSError, ValueError, tf.errors.OpError) as error:
             reason = " ".join(str(error).split())[:200]
             raise EfficientNetError(f"{path} is not a SavedModel that can be loaded: {reason}") from error
-        missing = [name for name in ("serving_default",) if name not in loaded.signatures]
-        if missing:
-            raise EfficientNetError(f"{path} has no signature {missing[0]!r}; it has {', '.join(loaded.signatures)}.")
+        if "serving_default" not in loaded.signatures:
+            raise EfficientNetError(
+                f"{path} has no signature 'serving_default'; it has {', '.join(loaded.signatures)}."
+            )
         self._loaded = loaded  # its signatures hold their variables only as long as it lives
         self.labels: list[str] | None = labels_beside(path / "assets", path.parent)
         self.preprocessing: Preprocessing | None = preprocessing_beside(path / "assets", path.parent)

@@ -54,6 +54,11 @@ class _Data:
     def labels(self) -> tuple[str, ...]:
         return self.train.class_names
 
+    @property
+    def skipped(self) -> tuple[tuple[str, str], ...]:
+        # One folder that was divided names its files on both sides.
+        return tuple(dict.fromkeys(self.train.skipped + self.validation.skipped))
+
 
 def train(config: TrainConfig) -> TrainResult:
     """Train a network on photographs and write its run.
@@ -105,7 +110,7 @@ def train(config: TrainConfig) -> TrainResult:
         _refuse_divergence(history, config, run)
     metrics = _measure(run.load_model(), data, batch_size)
     run.finish(metrics)
-    return TrainResult(run, metrics, len(history.epoch), data.train.skipped + _own(data))
+    return TrainResult(run, metrics, len(history.epoch), data.skipped)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,11 +148,6 @@ def _read(config: TrainConfig) -> _Data:
     return _Data(train_set, validation, preprocessing_for(config.variant, config.image_size))
 
 
-def _own(data: _Data) -> tuple[tuple[str, str], ...]:
-    """Return what only the validation side skipped: one folder that was divided names its files on both."""
-    return tuple(pair for pair in data.validation.skipped if pair not in data.train.skipped)
-
-
 def _batch_size(config: TrainConfig, data: _Data, strategy: tf.distribute.Strategy | None) -> int:
     """Return the batch over all devices, checked against them and the data."""
     batch_size = config.batch_size or 1
@@ -164,11 +164,10 @@ def _announce(config: TrainConfig, data: _Data, run: Run) -> None:
         f"{config.variant} from {config.weights} weights, recipe {config.recipe}: {len(data.train)} photographs "
         f"to train on, {len(data.validation)} to validate on, {len(data.labels)} classes. Run: {run.path}"
     )
-    for file, reason in data.train.skipped + _own(data):
+    for file, reason in data.skipped:
         print(f"  skipped {file}: {reason}")
-    skipped = len(data.train.skipped + _own(data))
-    if skipped:
-        print(f"  {skipped} files skipped in all.")
+    if data.skipped:
+        print(f"  {len(data.skipped)} files skipped in all.")
 
 
 def _fit(

@@ -7,9 +7,9 @@ from typing import Any
 import keras
 
 from efficientnet_tf.errors import UsageError
+from efficientnet_tf.model import CLASSIFIER
 from efficientnet_tf.training.schedule import WarmupCosine
 
-CLASSIFIER = "predictions"
 FREEZES = ("none", "bn", "backbone")
 
 

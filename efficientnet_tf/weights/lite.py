@@ -9,13 +9,11 @@ import keras
 import numpy as np
 
 from efficientnet_tf.errors import EfficientNetError
+from efficientnet_tf.model import CLASSIFIER
 from efficientnet_tf.specs import Spec
 
 Array = np.ndarray[Any, Any]
 Tensors = Mapping[str, Array]
-
-# A network may be built without it; weights for it are then left over rightly.
-CLASSIFIER = "predictions"
 
 # In the order of a Keras BatchNormalization's weights.
 BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
@@ -43,7 +41,7 @@ def layer_weights(spec: Spec, tensors: Tensors) -> dict[str, list[Array]]:
     for layer, prefix in _names(spec):
         if layer.endswith("bn"):
             weights[layer] = [take(f"{prefix}.{part}") for part in BATCH_NORM]
-        elif layer == "predictions":
+        elif layer == CLASSIFIER:
             weights[layer] = [take(f"{prefix}.weight").T, take(f"{prefix}.bias")]
         else:
             # Depthwise kernels are [channels, 1, h, w] there and [h, w, channels, 1] in Keras.
@@ -67,7 +65,7 @@ def _names(spec: Spec) -> Iterator[tuple[str, str]]:
         yield f"{block.name}bn", f"{prefix}._bn1"
         yield f"{block.name}project_conv", f"{prefix}._project_conv"
         yield f"{block.name}project_bn", f"{prefix}._bn2"
-    yield from (("top_conv", "_conv_head"), ("top_bn", "_bn1"), ("predictions", "_fc"))
+    yield from (("top_conv", "_conv_head"), ("top_bn", "_bn1"), (CLASSIFIER, "_fc"))
 
 
 def assign(model: keras.Model, weights: Mapping[str, list[Array]], *, skip: frozenset[str] = frozenset()) -> None:
@@ -82,6 +80,7 @@ def assign(model: keras.Model, weights: Mapping[str, list[Array]], *, skip: froz
         EfficientNetError: a layer of the model has no weights here, or arrays of other shapes, or there are
             weights for a layer that the model has not.
     """
+    # A network may be built without its classifier; weights for that are left over rightly.
     names = {layer.name for layer in model.layers} | {CLASSIFIER}
     strangers = [name for name in weights if name not in names]
     if strangers:

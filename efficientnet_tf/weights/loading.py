@@ -7,9 +7,9 @@ from pathlib import Path
 import keras
 
 from efficientnet_tf.errors import EfficientNetError, UsageError, unknown_name
+from efficientnet_tf.model import CLASSIFIER
 from efficientnet_tf.specs import IMAGENET_CLASSES, Spec
 from efficientnet_tf.weights import lite
-from efficientnet_tf.weights.lite import CLASSIFIER
 from efficientnet_tf.weights.published import imagenet_file
 from efficientnet_tf.weights.torch_file import read_tensors
 
