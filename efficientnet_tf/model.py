@@ -9,15 +9,11 @@ import keras
 import numpy as np
 from keras import layers
 
+from efficientnet_tf.blocks import add_block, add_convolution, add_padding
 from efficientnet_tf.errors import UsageError, unknown_name
-from efficientnet_tf.layers import StochasticDepth
-from efficientnet_tf.specs import ExpandedBlock, Preprocessing, Spec, list_variants, spec
+from efficientnet_tf.specs import Preprocessing, Spec, list_variants, spec
 
-# The official initializers: normal, not truncated, for every convolution; uniform for the classifier.
-CONVOLUTION_INITIALIZER = {
-    "class_name": "VarianceScaling",
-    "config": {"scale": 2.0, "mode": "fan_out", "distribution": "untruncated_normal"},
-}
+# The official initializer of the classifier; that of the convolutions is in `blocks`.
 CLASSIFIER_INITIALIZER = {
     "class_name": "VarianceScaling",
     "config": {"scale": 1.0 / 3.0, "mode": "fan_out", "distribution": "uniform"},
@@ -26,6 +22,9 @@ POOLINGS = ("avg", "max")
 #: The classifier's layer, which another number of classes makes new.
 CLASSIFIER = "predictions"
 CLASSIFIER_ACTIVATIONS = ("softmax", "sigmoid", None)
+
+#: Grey, RGB, and RGB with one more, such as alpha, depth or near infrared.
+CHANNELS = (1, 3, 4)
 
 Shape = tuple[int | None, int | None, int]
 
@@ -66,6 +65,7 @@ def build_model(
     head: Head,
     *,
     input_shape: Shape | None = None,
+    input_tensor: Any = None,
     include_preprocessing: bool = True,
     name: str | None = None,
 ) -> keras.Model:
@@ -74,26 +74,43 @@ def build_model(
     Args:
         spec: the architecture.
         head: what follows the last block.
-        input_shape: (height, width, 3) in pixels, either of the first two None for any; by default the spec's.
+        input_shape: (height, width, channels) in pixels, either of the first two None for any; by default the
+            spec's, and RGB.
+        input_tensor: a Keras tensor of such a shape to start from, instead of a new input.
         include_preprocessing: whether the model takes raw pixels of 0...255 (uint8 or float32) and
             scales them itself, or the scaled tensor.
         name: the model's name.
 
     Returns:
-        A model from `image`, [N, height, width, 3], to `predictions`, [N, classes].
+        A model from `image`, [N, height, width, channels], to `predictions`, [N, classes].
     """
     shape = input_shape or (spec.image_size, spec.image_size, 3)
-    if len(shape) != 3 or shape[2] != 3:
-        raise UsageError(f"input_shape must be (height, width, 3), got {shape}.")
-    image = x = keras.Input(shape, name="image", dtype="float32")
+    if input_tensor is not None:
+        shape = tuple(input_tensor.shape[1:])
+    if len(shape) != 3 or shape[2] not in CHANNELS:
+        raise UsageError(f"input_shape must be (height, width, channels) with 1, 3 or 4 channels, got {shape}.")
+    image = keras.Input(shape, name="image", dtype="float32") if input_tensor is None else input_tensor
+    x = image
     if include_preprocessing:
         record = spec.preprocessing()
-        x = layers.Rescaling(list(record.scale), list(record.offset), name="rescaling")(x)
-    x = _convolution(spec, x, "stem_", filters=spec.stem_filters, kernel_size=3, strides=2)
+        scale, offset = (_for_channels(values, shape[2]) for values in (record.scale, record.offset))
+        x = layers.Rescaling(scale, offset, name="rescaling")(x)
+    x = add_convolution(spec, x, "stem_", filters=spec.stem_filters, kernel_size=spec.stem_kernel_size, strides=2)
+    if spec.stem_pool:
+        x, padding = add_padding(spec, x, "stem_pool", kernel_size=3, strides=2)
+        x = layers.MaxPooling2D(3, strides=2, padding=padding, name="stem_pool")(x)
     for block in spec.expand():
-        x = _mbconv(spec, x, block)
-    x = _convolution(spec, x, "top_", filters=spec.head_filters, kernel_size=1)
-    return keras.Model(image, _head(x, head), name=name or f"efficientnet_{spec.name}")
+        x = add_block(spec, x, block)
+    if spec.head_filters_base:
+        x = add_convolution(spec, x, "top_", filters=spec.head_filters, kernel_size=1)
+    inputs = image if input_tensor is None else _alone(keras.utils.get_source_inputs(input_tensor))
+    return keras.Model(inputs, _head(x, head), name=name or f"{spec.prefix}{spec.name}")
+
+
+def _for_channels(values: tuple[float, float, float], channels: int) -> list[float]:
+    """Return RGB's values for other channels: their mean for grey, and for the one that follows RGB."""
+    mean = sum(values) / 3
+    return {1: [mean], 3: list(values), 4: [*values, mean]}[channels]
 
 
 def preprocessing_of(model: keras.Model) -> Preprocessing:
@@ -111,7 +128,10 @@ def preprocessing_of(model: keras.Model) -> Preprocessing:
     rescaling = next((layer for layer in model.layers if isinstance(layer, layers.Rescaling)), None)
     if rescaling is None:
         return record
-    scale, offset = (tuple(np.broadcast_to(value, 3).tolist()) for value in (rescaling.scale, rescaling.offset))
+    # Of another number of channels than three, what it does to the first three, or to the only one.
+    scale, offset = (
+        tuple(np.broadcast_to(np.ravel(value)[:3], 3).tolist()) for value in (rescaling.scale, rescaling.offset)
+    )
     return dataclasses.replace(record, scale=scale, offset=offset)
 
 
@@ -136,73 +156,6 @@ def uncompiled(model: keras.Model) -> keras.Model:
 def _alone(tensors: list[Any]) -> Any:
     """Return the only tensor of a list as itself: Keras tells the two apart when it checks a call."""
     return tensors[0] if len(tensors) == 1 else tensors
-
-
-def _mbconv(spec: Spec, inputs: Any, block: ExpandedBlock) -> Any:
-    """Add a mobile inverted bottleneck: expand, depthwise, squeeze-and-excite, project, and the skip."""
-    x = inputs
-    if block.expand_ratio != 1:
-        x = _convolution(spec, x, f"{block.name}expand_", filters=block.filters_expanded, kernel_size=1)
-    x = layers.DepthwiseConv2D(
-        block.kernel_size,
-        strides=block.strides,
-        padding="same",
-        use_bias=False,
-        depthwise_initializer=CONVOLUTION_INITIALIZER,
-        name=f"{block.name}dwconv",
-    )(x)
-    x = _batch_norm(spec, x, f"{block.name}bn")
-    x = layers.Activation(spec.activation, name=f"{block.name}activation")(x)
-    if block.filters_squeezed:
-        x = _squeeze_and_excite(spec, x, block)
-    x = _conv2d(x, f"{block.name}project_conv", filters=block.filters_out, kernel_size=1)
-    x = _batch_norm(spec, x, f"{block.name}project_bn")
-    if not block.has_skip:
-        return x
-    if block.survival_probability < 1.0:
-        x = StochasticDepth(block.survival_probability, name=f"{block.name}drop")(x)
-    return layers.Add(name=f"{block.name}add")([x, inputs])
-
-
-def _squeeze_and_excite(spec: Spec, inputs: Any, block: ExpandedBlock) -> Any:
-    """Add a gate for each channel, computed from the means of all channels."""
-    x = layers.GlobalAveragePooling2D(keepdims=True, name=f"{block.name}se_squeeze")(inputs)
-    for step, filters, activation in (
-        ("se_reduce", block.filters_squeezed, spec.activation),
-        ("se_expand", block.filters_expanded, "sigmoid"),
-    ):
-        x = layers.Conv2D(
-            filters,
-            1,
-            padding="same",
-            activation=activation,
-            kernel_initializer=CONVOLUTION_INITIALIZER,
-            name=f"{block.name}{step}",
-        )(x)
-    return layers.Multiply(name=f"{block.name}se_excite")([inputs, x])
-
-
-def _convolution(spec: Spec, x: Any, prefix: str, *, filters: int, kernel_size: int, strides: int = 1) -> Any:
-    """Add a convolution, its batch normalisation and its activation."""
-    x = _conv2d(x, f"{prefix}conv", filters=filters, kernel_size=kernel_size, strides=strides)
-    x = _batch_norm(spec, x, f"{prefix}bn")
-    return layers.Activation(spec.activation, name=f"{prefix}activation")(x)
-
-
-def _conv2d(x: Any, name: str, *, filters: int, kernel_size: int, strides: int = 1) -> Any:
-    return layers.Conv2D(
-        filters,
-        kernel_size,
-        strides=strides,
-        padding="same",
-        use_bias=False,
-        kernel_initializer=CONVOLUTION_INITIALIZER,
-        name=name,
-    )(x)
-
-
-def _batch_norm(spec: Spec, x: Any, name: str) -> Any:
-    return layers.BatchNormalization(momentum=spec.batch_norm_momentum, epsilon=spec.batch_norm_epsilon, name=name)(x)
 
 
 def _head(x: Any, head: Head) -> Any:

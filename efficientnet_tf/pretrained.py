@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from efficientnet_tf.errors import UsageError
 from efficientnet_tf.model import Head, Shape, build_model
-from efficientnet_tf.specs import IMAGENET_CLASSES, Spec, spec
+from efficientnet_tf.specs import Spec, spec
 from efficientnet_tf.weights import load_weights
 
 
@@ -16,7 +17,8 @@ def EfficientNet(
     variant: str | Spec = "b0",
     *,
     weights: str | Path | None = "imagenet",
-    classes: int = IMAGENET_CLASSES,
+    classes: int | None = None,
+    input_tensor: Any = None,
     image_size: int | None = None,
     input_shape: Shape | None = None,
     include_top: bool = True,
@@ -36,9 +38,11 @@ def EfficientNet(
     Args:
         variant: a name of `list_variants()`, an alias, or an architecture.
         weights: `imagenet`, a `.keras` or `.weights.h5` file, or None for random ones.
-        classes: outputs; another number than the weights have gives a new classifier, which starts at zero.
+        classes: outputs; by default the variant's own, ImageNet's 1000, or 1001 with a background at 0. Another
+            number than the weights have gives a new classifier, which starts at zero.
         image_size: side of the square input in pixels; by default the variant's own.
-        input_shape: (height, width, 3) instead; None in it takes any size.
+        input_shape: (height, width, channels) instead, with 1, 3 or 4 channels; None in it takes any size.
+        input_tensor: a Keras tensor to start from instead of a new input.
         include_top, pooling: False for no classifier, and then `avg` or `max` for vectors, None for a map.
         dropout: rate in front of the classifier, in [0, 1); by default the variant's own.
         survival_probability: of the last block under stochastic depth, in (0, 1]; by default 0.8.
@@ -57,15 +61,18 @@ def EfficientNet(
     architecture = spec(variant)
     if None not in (image_size, input_shape):
         raise UsageError(f"Give image_size or input_shape, not both; got {image_size} and {input_shape}.")
+    if input_tensor is not None and not (image_size is None and input_shape is None):
+        raise UsageError("input_tensor has a shape of its own; give neither image_size nor input_shape beside it.")
     if survival_probability is not None:
         architecture = architecture.replace(survival_probability=survival_probability)
     size = architecture.preprocessing(image_size).image_size
     rate = architecture.dropout if dropout is None else dropout
-    head = Head(classes, include_top, pooling, rate, classifier_activation)
+    head = Head(architecture.classes if classes is None else classes, include_top, pooling, rate, classifier_activation)
     model = build_model(
         architecture,
         head,
         input_shape=input_shape or (*size, 3),
+        input_tensor=input_tensor,
         include_preprocessing=include_preprocessing,
         name=name,
     )

@@ -25,6 +25,7 @@ FLOORS = (
     ("options",),
     ("config",),
     ("flags", "layers", "augment.ops", "training.schedule"),
+    ("blocks",),
     ("model", "augment", "training.optimizer", "training.distribution"),
     ("weights", "data", "run"),
     ("pretrained", "runtimes"),

@@ -17,8 +17,11 @@ from efficientnet_tf.layers import StochasticDepth
 from efficientnet_tf.model import Head, build_model
 from efficientnet_tf.pretrained import EfficientNet
 
+SMALL = ["b0", "lite4", "edgetpu-s", "condconv-4e", "v2-b3", "mobilenetv1", "mobilenetv2", "resnet50", "tiny"]
+REST = [variant for variant in specs.list_variants() if variant not in SMALL]
 
-@pytest.mark.parametrize("variant", ["b0", "b3", "lite0", "lite4"])
+
+@pytest.mark.parametrize("variant", [*SMALL, *(pytest.param(name, marks=pytest.mark.slow) for name in REST)])
 def test_model_has_as_many_parameters_as_the_spec(variant):
     model = EfficientNet(variant, weights=None)
     counted = specs.count(variant)
@@ -39,6 +42,67 @@ def test_b0_equals_keras_applications():
     expected = keras.Model(reference.get_layer("stem_conv_pad").input, reference.output)(image).numpy()
     assert np.abs(expected).max() > 0.1
     np.testing.assert_allclose(model(image).numpy(), expected, atol=1e-5 * np.abs(expected).max(), rtol=0)
+
+
+FAMILIES = {
+    "v2-b0": ("EfficientNetV2B0", {"include_preprocessing": False}),
+    "v2-s": ("EfficientNetV2S", {"include_preprocessing": False}),
+    "mobilenetv1": ("MobileNet", {}),
+    "mobilenetv2": ("MobileNetV2", {}),
+}
+
+
+@pytest.mark.parametrize("variant", FAMILIES)
+def test_other_families_equal_keras_applications(variant):
+    name, arguments = FAMILIES[variant]
+    shape = {"input_shape": (96, 96, 3), "weights": None, "classifier_activation": None}
+    reference = randomise(getattr(keras.applications, name)(**shape, **arguments), seed=1)
+    model = EfficientNet(variant, include_preprocessing=False, **shape)
+    theirs = [layer.get_weights() for layer in reference.layers if layer.get_weights()]
+    ours = [layer for layer in model.layers if any("seed" not in weight.path for weight in layer.weights)]
+    for layer, arrays in zip(ours, theirs, strict=True):
+        # MobileNet's classifier is a 1x1 convolution.
+        layer.set_weights([array.reshape(weight.shape) for array, weight in zip(arrays, layer.weights, strict=True)])
+    image = np.random.default_rng(2).normal(size=(2, 96, 96, 3)).astype("float32")
+    expected = reference(image).numpy()
+    assert np.abs(expected).max() > 0.1
+    np.testing.assert_allclose(model(image).numpy(), expected, atol=1e-5 * np.abs(expected).max(), rtol=0)
+
+
+def test_grey_and_four_channels():
+    for channels in (1, 4):
+        model = EfficientNet("tiny", weights=None, input_shape=(48, 32, channels))
+        assert model(np.zeros((2, 48, 32, channels), np.uint8)).shape == (2, 10)
+        assert model.get_layer("stem_conv").kernel.shape[2] == channels
+
+
+def test_a_tensor_to_start_from():
+    image = keras.Input((32, 32, 3), name="picture")
+    model = EfficientNet("tiny", weights=None, input_tensor=keras.layers.RandomFlip(seed=1)(image))
+    assert model.inputs == [image]
+    assert model(np.zeros((1, 32, 32, 3), np.uint8)).shape == (1, 10)
+    with pytest.raises(UsageError, match=r"^input_tensor has a shape of its own; give neither image_size nor input_s"):
+        EfficientNet("tiny", weights=None, input_tensor=image, image_size=64)
+
+
+def test_strides_of_edgetpu_lie_where_they_were_trained():
+    early, late = (EfficientNet(name, weights=None, image_size=64) for name in ("edgetpu-s", "edgetpu-s-2020"))
+    sides = [m.get_layer("block2a_expand_activation").output.shape[1] for m in (early, late)]
+    assert sides == [32, 16]
+    assert early.count_params() == late.count_params()
+    names = [layer.name for layer in early.layers]
+    assert not any(name.startswith("block1") and name.endswith("_add") for name in names)
+    assert "block2b_add" in names
+
+
+def test_symmetric_padding_is_that_of_pytorch():
+    model = build_model(specs.spec("tiny").replace(padding="symmetric"), Head(10, dropout=0.0))
+    layer = keras.Model(model.get_layer("rescaling").output, model.get_layer("stem_conv").output)
+    x = np.random.default_rng(1).normal(size=(1, 32, 32, 3)).astype("float32")
+    kernel = model.get_layer("stem_conv").get_weights()[0]
+    padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    expected = np.einsum("ijk,ijko->o", padded[0, 2:5, 4:7], kernel)  # output (1, 2)
+    np.testing.assert_allclose(layer(x).numpy()[0, 1, 2], expected, atol=1e-5)
 
 
 def test_layer_names_are_those_of_keras_applications():
@@ -83,7 +147,10 @@ def test_survival_probability_falls_linearly():
             {"image_size": 64, "input_shape": (64, 64, 3)},
             "Give image_size or input_shape, not both; got 64 and (64, 64, 3).",
         ),
-        ({"input_shape": (64, 64, 1)}, "input_shape must be (height, width, 3), got (64, 64, 1)."),
+        (
+            {"input_shape": (64, 64, 2)},
+            "input_shape must be (height, width, channels) with 1, 3 or 4 channels, got (64, 64, 2).",
+        ),
         ({"classes": 0}, "classes must be at least 1, got 0."),
         ({"dropout": 1.0}, "dropout must be in [0, 1), got 1.0."),
         ({"survival_probability": 0.0}, "survival_probability must be in (0, 1], got 0.0."),

@@ -33,11 +33,11 @@ def decode_and_crop(image_bytes: tf.Tensor, record: Preprocessing) -> tf.Tensor:
     The crop is a square of side `int(size / (size + crop_padding) * min(height, width))`, `((height - side) + 1) // 2`
     from the top and likewise from the left (official preprocessing.py). For a target that is not square, `size` is its
     shorter side, and the crop is the same fraction of the largest rectangle of the target's shape that fits into the
-    image, so that nothing is distorted.
+    image, so that nothing is distorted. A record whose crop is `none` takes the whole image, whatever its shape.
 
     Args:
         image_bytes: a JPEG, PNG, BMP (grey, 24 or 32 bits) or GIF file (its first frame): a string scalar.
-        record: image_size, crop_padding and interpolation are used.
+        record: image_size, crop, crop_padding and interpolation are used.
 
     Returns:
         RGB, uint8 [height, width, 3], 0...255. Grey, palette, CMYK and 16-bit images become 8-bit RGB; alpha is
@@ -72,7 +72,7 @@ def random_resized_crop(
 
     Args:
         image_bytes: as for `decode_and_crop`.
-        record: image_size, crop_padding (for the centre crop) and interpolation are used.
+        record: image_size, interpolation and (for the centre crop) crop and crop_padding are used.
         seed: int32 or int64 [2]; the same seed gives the same picture.
         area: the smallest and the largest part of the image that the crop covers, of 1.
 
@@ -91,6 +91,8 @@ def random_resized_crop(
 
 
 def _center_window(height: tf.Tensor, width: tf.Tensor, record: Preprocessing) -> _Window:
+    if record.crop == "none":
+        return tf.constant(0), tf.constant(0), height, width
     target_height, target_width = record.image_size
     size = min(record.image_size)
     # float64, as Python computes it: float32 would lose the last pixel of some large images.
@@ -170,8 +172,9 @@ def _resize(image: tf.Tensor, record: Preprocessing) -> tf.Tensor:
     if record.interpolation == "tf1_bicubic":
         resized = tf.raw_ops.ResizeBicubic(images=image[tf.newaxis], size=record.image_size, half_pixel_centers=False)
         return _to_uint8(resized[0])
-    if record.interpolation == "bilinear":
-        return _to_uint8(tf.image.resize(image, record.image_size, "bilinear", antialias=True))
+    if record.interpolation in ("bilinear", "tf2_bilinear"):
+        antialias = record.interpolation == "bilinear"
+        return _to_uint8(tf.image.resize(image, record.image_size, "bilinear", antialias=antialias))
     return tf.ensure_shape(_resize_as_pillow(image, *record.image_size), [*record.image_size, 3])
 
 

@@ -1,6 +1,7 @@
 """Architectures as rows of data; standard library only."""
 
-from efficientnet_tf.specs.architecture import Block, ExpandedBlock, Spec
+from efficientnet_tf.specs.architecture import Spec
+from efficientnet_tf.specs.block import Block, ExpandedBlock
 from efficientnet_tf.specs.counting import IMAGENET_CLASSES, Count, count
 from efficientnet_tf.specs.preprocessing import INTERPOLATIONS, Preprocessing
 from efficientnet_tf.specs.zoo import list_variants, spec

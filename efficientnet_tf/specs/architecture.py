@@ -3,67 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import string
 from collections.abc import Iterator
 from typing import Any, Literal
 
 from efficientnet_tf.errors import UsageError
+from efficientnet_tf.specs.block import Block, ExpandedBlock
 from efficientnet_tf.specs.preprocessing import Preprocessing
 from efficientnet_tf.specs.rounding import round_filters, round_repeats
 
-Activation = Literal["silu", "relu6"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Block:
-    """One row of an architecture table: MBConv blocks that share their settings.
-
-    Attributes:
-        repeats: how many blocks; only the first one has the strides and the change of width.
-        kernel_size: side of the depthwise convolution, in pixels.
-        strides: of the first block's depthwise convolution.
-        expand_ratio: width inside the block, as a multiple of the width that enters it.
-        filters: width that leaves the block.
-        se_ratio: width of the squeeze, as a fraction of the width that enters the block; 0 for none.
-    """
-
-    repeats: int
-    kernel_size: int
-    strides: int
-    expand_ratio: int
-    filters: int
-    se_ratio: float
-
-
-@dataclasses.dataclass(frozen=True)
-class ExpandedBlock:
-    """One block of the network, with the widths that it really has.
-
-    Attributes:
-        name: prefix of its layers, as in keras.applications: `block2a_`.
-        index: its place among all blocks, from 0.
-        filters_in: channels that enter.
-        filters_expanded: channels of the depthwise convolution.
-        filters_squeezed: channels between the two SE convolutions; 0 without SE.
-        filters_out: channels that leave.
-        survival_probability: chance that stochastic depth keeps the block for a training example.
-    """
-
-    name: str
-    index: int
-    kernel_size: int
-    strides: int
-    expand_ratio: int
-    filters_in: int
-    filters_expanded: int
-    filters_squeezed: int
-    filters_out: int
-    survival_probability: float
-
-    @property
-    def has_skip(self) -> bool:
-        """Whether the block's input is added to its output."""
-        return self.strides == 1 and self.filters_in == self.filters_out
+Activation = Literal["silu", "relu6", "relu"]
+Padding = Literal["same", "symmetric"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,10 +28,20 @@ class Spec:
         depth: coefficient of every number of repeats.
         image_size: side of the square input, in pixels.
         dropout: rate before the classifier.
+        classes: outputs of the published network; 1001 where the first one is the background.
+        stem_filters_base, stem_kernel_size: of the first convolution, which has strides 2, before scaling.
+        stem_pool: whether a 3x3 maximum pooling of strides 2 follows it.
+        head_filters_base: of the last convolution, before scaling; 0 for none.
         fixed_stem_and_head: the Lite rule: stem and head keep their width, first and last row their repeats.
+        narrow_head: False for the rule of MobileNetV2: a width below 1 leaves the head as wide as it is.
+        minimum_share: of a scaled width that rounding must leave; see `round_filters`.
         mean, std: per channel, of pixels in 0...255; the network sees `(x - mean) / std`.
+        interpolation, crop, crop_padding: of the preprocessing record.
         survival_probability: of the last block; it falls linearly from 1 at the first (official
             efficientnet_model.py: block i of N keeps `1 - (1 - survival_probability) * i / N`).
+        padding: `same`, TensorFlow's, or `symmetric`, PyTorch's: they differ in convolutions with strides.
+        depthwise_name: what keras.applications calls a depthwise convolution in this family.
+        prefix: of the model's name.
     """
 
     name: str
@@ -90,25 +51,39 @@ class Spec:
     image_size: int
     dropout: float
     activation: Activation = "silu"
+    classes: int = 1000
     stem_filters_base: int = 32
+    stem_kernel_size: int = 3
+    stem_pool: bool = False
     head_filters_base: int = 1280
     fixed_stem_and_head: bool = False
+    narrow_head: bool = True
+    minimum_share: float = 0.9
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     interpolation: str = "tf1_bicubic"
+    crop: str = "center"
+    crop_padding: int = 32
     survival_probability: float = 0.8
     batch_norm_momentum: float = 0.99
     batch_norm_epsilon: float = 1e-3
+    padding: Padding = "same"
+    depthwise_name: str = "dwconv"
+    prefix: str = "efficientnet_"
 
     @property
     def stem_filters(self) -> int:
         """Channels of the first convolution."""
-        return self.stem_filters_base if self.fixed_stem_and_head else round_filters(self.stem_filters_base, self.width)
+        return self.stem_filters_base if self.fixed_stem_and_head else self._round(self.stem_filters_base)
 
     @property
     def head_filters(self) -> int:
-        """Channels of the last convolution, and so of the pooled features."""
-        return self.head_filters_base if self.fixed_stem_and_head else round_filters(self.head_filters_base, self.width)
+        """Channels of the pooled features: of the last convolution, or of the last block where there is none."""
+        if not self.head_filters_base:
+            return list(self.expand())[-1].filters_out
+        if self.fixed_stem_and_head or (self.width < 1.0 and not self.narrow_head):
+            return self.head_filters_base
+        return self._round(self.head_filters_base)
 
     @property
     def repeats(self) -> tuple[int, ...]:
@@ -122,22 +97,35 @@ class Spec:
     def expand(self) -> Iterator[ExpandedBlock]:
         """Yield every block of the network, scaled, in order."""
         total, index, filters_in = sum(self.repeats), 0, self.stem_filters
-        for number, (row, repeats) in enumerate(zip(self.blocks, self.repeats, strict=True), start=1):
-            filters_out = round_filters(row.filters, self.width)
+        for stage, (row, repeats) in enumerate(zip(self.blocks, self.repeats, strict=True), start=1):
             for repeat in range(repeats):
+                expanded, filters_out = self._widths(row, repeat, filters_in)
                 yield ExpandedBlock(
-                    name=f"block{number}{_letters(repeat)}_",
+                    name=f"block{stage}{_letters(repeat)}_",
+                    row=row,
+                    stage=stage,
+                    repeat=repeat,
                     index=index,
-                    kernel_size=row.kernel_size,
                     strides=row.strides if repeat == 0 else 1,
-                    expand_ratio=row.expand_ratio,
                     filters_in=filters_in,
-                    filters_expanded=filters_in * row.expand_ratio,
+                    filters_expanded=expanded,
                     filters_squeezed=max(1, int(filters_in * row.se_ratio)) if row.se_ratio else 0,
                     filters_out=filters_out,
                     survival_probability=1.0 - (1.0 - self.survival_probability) * index / total,
                 )
                 index, filters_in = index + 1, filters_out
+
+    def _widths(self, row: Block, repeat: int, filters_in: int) -> tuple[int, int]:
+        """Return the width inside a block and the one that leaves it."""
+        filters = self._round(row.filters)
+        if row.kind == "bottleneck":
+            return filters, filters * row.expand_ratio
+        if row.nominal_filters_in is not None and repeat == 0:
+            filters_in = self._round(row.nominal_filters_in)
+        return filters_in * row.expand_ratio, filters
+
+    def _round(self, filters: int) -> int:
+        return round_filters(filters, self.width, self.minimum_share)
 
     def replace(self, **changes: Any) -> Spec:
         """Return a copy with other values of some attributes."""
@@ -146,6 +134,9 @@ class Spec:
     def __post_init__(self) -> None:
         if not 0.0 < self.survival_probability <= 1.0:
             raise UsageError(f"survival_probability must be in (0, 1], got {self.survival_probability}.")
+        for name in ("width", "depth"):
+            if not 0.0 < getattr(self, name) < math.inf:
+                raise UsageError(f"{name} must be above 0, got {getattr(self, name)}.")
 
     def preprocessing(self, image_size: int | tuple[int, int] | None = None) -> Preprocessing:
         """Return how photographs become this network's input.
@@ -161,6 +152,8 @@ class Spec:
         offset = tuple(-mean / std for mean, std in zip(self.mean, self.std, strict=True))
         return Preprocessing(
             image_size=(height, width),
+            crop=self.crop,
+            crop_padding=self.crop_padding,
             interpolation=self.interpolation,
             scale=(scale[0], scale[1], scale[2]),
             offset=(offset[0], offset[1], offset[2]),

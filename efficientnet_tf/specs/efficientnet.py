@@ -1,4 +1,4 @@
-"""EfficientNet B0-B7 (paper, Table 1; official efficientnet_builder.py)."""
+"""EfficientNet B0-B8 and L2 (paper, Table 1; official efficientnet_builder.py)."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ VARIANTS = {
     "b5": (1.6,  2.2,  456,       0.4),
     "b6": (1.8,  2.6,  528,       0.5),
     "b7": (2.0,  3.1,  600,       0.5),
+    "b8": (2.2,  3.6,  672,       0.5),  # AdvProp and RandAugment
+    "l2": (4.3,  5.3,  800,       0.5),  # Noisy Student, which also published it for 475 pixels
 }
 # fmt: on
 

@@ -14,7 +14,10 @@ from efficientnet_tf.errors import UsageError, unknown_name
 
 #: What `interpolation` may be. `bicubic` is Pillow's, antialiased; `tf1_bicubic` is the resize of
 #: TensorFlow 1 that the official checkpoints were trained with (no antialiasing, corners aligned left).
-INTERPOLATIONS = ("bicubic", "tf1_bicubic", "bilinear")
+#: `bilinear` is antialiased; `tf2_bilinear` is not, as in the official EfficientNetV2.
+INTERPOLATIONS = ("bicubic", "tf1_bicubic", "bilinear", "tf2_bilinear")
+#: What `crop` may be.
+CROPS = ("center", "none")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +27,8 @@ class Preprocessing:
     Attributes:
         image_size: (height, width) in pixels that the network takes.
         crop: `"center"`, the official evaluation crop: a centred square of side
-            `int(size / (size + crop_padding) * min(height, width))`.
+            `int(size / (size + crop_padding) * min(height, width))`; or `"none"`, the whole photograph, squeezed
+            into the input (official EfficientNetV2 from 320 pixels on).
         crop_padding: pixels; 32 for every checkpoint published before November 2021.
         interpolation: one of `INTERPOLATIONS`.
         scale: per channel (R, G, B), applied to pixels of 0...255 as `x * scale + offset`.
@@ -42,8 +46,8 @@ class Preprocessing:
     offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
-        if self.crop != "center":
-            raise unknown_name("crop", self.crop, ["center"])
+        if self.crop not in CROPS:
+            raise unknown_name("crop", self.crop, CROPS)
         if self.interpolation not in INTERPOLATIONS:
             raise unknown_name("interpolation", self.interpolation, INTERPOLATIONS)
         if len(self.image_size) != 2 or min(self.image_size) < 1:

@@ -7,17 +7,23 @@ import math
 DIVISOR = 8
 
 
-def round_filters(filters: int, width: float) -> int:
-    """Return `filters * width` rounded to the nearest multiple of 8, never below 90 % of it.
+def round_filters(filters: int, width: float, minimum_share: float = 0.9) -> int:
+    """Return `filters * width` rounded to the nearest multiple of 8.
 
-    >>> round_filters(32, 1.1), round_filters(24, 1.2), round_filters(16, 1.2)
-    (32, 32, 24)
+    Args:
+        filters: channels before scaling.
+        width: coefficient; 1.0 returns `filters` as it is.
+        minimum_share: the result is never below this share of `filters * width`; 0.0 for none. EfficientNetV2
+            was published without that rule, all other families with 0.9.
+
+    >>> round_filters(32, 1.1), round_filters(24, 1.2), round_filters(16, 1.2), round_filters(16, 1.2, 0.0)
+    (32, 32, 24, 16)
     """
     if width == 1.0:
         return filters
     scaled = filters * width
     rounded = max(DIVISOR, int(scaled + DIVISOR / 2) // DIVISOR * DIVISOR)
-    return rounded + DIVISOR if rounded < 0.9 * scaled else rounded
+    return rounded + DIVISOR if rounded < minimum_share * scaled else rounded
 
 
 def round_repeats(repeats: int, depth: float) -> int:

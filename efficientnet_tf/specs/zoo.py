@@ -5,13 +5,30 @@ from __future__ import annotations
 import re
 
 from efficientnet_tf.errors import unknown_name
-from efficientnet_tf.specs import efficientnet, lite
+from efficientnet_tf.specs import baselines, condconv, edgetpu, efficientnet, efficientnet_v2, lite, tiny
 from efficientnet_tf.specs.architecture import Spec
 
-SPECS: dict[str, Spec] = {**efficientnet.SPECS, **lite.SPECS}
+SPECS: dict[str, Spec] = {
+    **efficientnet.SPECS,
+    **lite.SPECS,
+    **edgetpu.SPECS,
+    **condconv.SPECS,
+    **efficientnet_v2.SPECS,
+    **baselines.SPECS,
+}
 
-# What other projects call them: efficientnet-b0, efficientnet_b0, tf_efficientnet_lite0, EfficientNetB0.
-_PREFIX = re.compile(r"^(tf_)?efficientnet[-_]?")
+# What other projects call them, after lower case and with hyphens: efficientnet-b0, tf-efficientnet-lite0,
+# efficientnetv2b0, tf-efficientnet-es, efficientnet-condconv-b0-8e, tf-efficientnet-cc-b1-8e, mobilenet-v2, resnet-50.
+_ALIASES = (
+    (re.compile(r"^(tf-)?efficientnet-?"), ""),
+    (re.compile(r"^v2-?(b[0-3]|s|m|l|xl)$"), r"v2-\1"),
+    (re.compile(r"^e([sml])$"), r"edgetpu-\1"),
+    (re.compile(r"^(?:cc|condconv)-b1-8e$"), "condconv-8e-depth"),
+    (re.compile(r"^(?:cc|condconv)-b0-"), "condconv-"),
+    (re.compile(r"^mobilenet-?v([12])$"), r"mobilenetv\1"),
+    (re.compile(r"^mobilenet$"), "mobilenetv1"),
+    (re.compile(r"^resnet-50$"), "resnet50"),
+)
 
 
 def list_variants() -> list[str]:
@@ -27,18 +44,21 @@ def spec(variant: str | Spec) -> Spec:
     """Return the architecture of a variant.
 
     Args:
-        variant: a name of `list_variants()`, one of its aliases (`efficientnet-b0`,
-            `tf_efficientnet_lite0`, `EfficientNetB0`), or an architecture, which is returned as it is.
+        variant: a name of `list_variants()`, one of its aliases (`efficientnet-b0`, `tf_efficientnet_lite0`,
+            `EfficientNetV2S`), or an architecture, which is returned as it is.
 
     Raises:
         UsageError: an unknown name; the message names the closest and all that are allowed.
 
-    >>> spec("EfficientNetB4").image_size
-    380
+    >>> spec("EfficientNetB4").image_size, spec("tf_efficientnetv2_b0").name
+    (380, 'v2-b0')
     """
     if isinstance(variant, Spec):
         return variant
-    name = _PREFIX.sub("", variant.strip().lower())
-    if name not in SPECS:
+    name = variant.strip().lower().replace("_", "-")
+    for pattern, replacement in _ALIASES:
+        name = pattern.sub(replacement, name)
+    known = SPECS.get(name) or tiny.SPECS.get(name)
+    if known is None:
         raise unknown_name("variant", variant, SPECS)
-    return SPECS[name]
+    return known
