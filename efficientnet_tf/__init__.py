@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from efficientnet_tf.config import ExportConfig, PredictConfig, TrainConfig
     from efficientnet_tf.data import load_data
     from efficientnet_tf.exporting import export
+    from efficientnet_tf.features import endpoints, freeze
     from efficientnet_tf.pretrained import EfficientNet
     from efficientnet_tf.run import load_model
-    from efficientnet_tf.specs import count, list_variants, spec
+    from efficientnet_tf.specs import count, list_variants, scale, solve_scale, spec
     from efficientnet_tf.training import callbacks, recipe, train
 
 __version__ = "0.1.0"
@@ -31,12 +32,16 @@ _WITHOUT_TENSORFLOW = {
     "TrainConfig": "config",
     "count": "specs",
     "list_variants": "specs",
+    "scale": "specs",
+    "solve_scale": "specs",
     "spec": "specs",
 }
 _WITH_TENSORFLOW = {
     "EfficientNet": "pretrained",
     "callbacks": "training",
+    "endpoints": "features",
     "export": "exporting",
+    "freeze": "features",
     "load_data": "data",
     "load_model": "run",
     "recipe": "training",
@@ -50,11 +55,15 @@ __all__ = [
     "TrainConfig",
     "callbacks",
     "count",
+    "endpoints",
     "export",
+    "freeze",
     "list_variants",
     "load_data",
     "load_model",
     "recipe",
+    "scale",
+    "solve_scale",
     "spec",
     "train",
 ]

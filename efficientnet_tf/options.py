@@ -47,6 +47,10 @@ class Options:
         kinds = {str(kind) for kind in (get_args(hints[name]) or (hints[name],))}
         if str(hints[name]).startswith("tuple"):
             return tuple(part.strip() for part in text.split(",") if part.strip())
+        if hints[name] is bool:
+            if text.lower() not in ("true", "false"):
+                raise UsageError(f"{name} must be true or false, got {text!r}.")
+            return text.lower() == "true"
         for kind in (int, float):
             if str(kind) in kinds:
                 try:
@@ -83,7 +87,7 @@ class Options:
             allowed = tuple(kinds or (hints[name],))
             if float in allowed:
                 allowed += (int,)
-            if not isinstance(value, allowed) or isinstance(value, bool):
+            if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
                 raise UsageError(f"{name} cannot be {json.dumps(value)}.")
         return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
 

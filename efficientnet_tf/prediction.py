@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from efficientnet_tf.config import PredictConfig
+from efficientnet_tf.config import PredictConfig, network_of
 from efficientnet_tf.data.decoding import decode_and_crop
 from efficientnet_tf.data.files import readable_images
 from efficientnet_tf.errors import EfficientNetError, UsageError
@@ -17,8 +17,7 @@ from efficientnet_tf.model import with_probabilities
 from efficientnet_tf.pretrained import zoo_network
 from efficientnet_tf.run import open_run
 from efficientnet_tf.runtimes import open_artifact
-from efficientnet_tf.specs import Preprocessing, preprocessing_for
-from efficientnet_tf.weights import imagenet_labels
+from efficientnet_tf.specs import Preprocessing
 
 Array = np.ndarray[Any, Any]
 
@@ -57,11 +56,8 @@ def open_predictor(config: PredictConfig) -> Predictor:
     if config.artifact is not None:
         return _of_artifact(Path(config.artifact))
     if config.variant is not None:
-        model = zoo_network(config.variant, config.weights, config.image_size)
-        labels = imagenet_labels()
-        return Predictor(
-            model.name, model.predict_on_batch, labels, preprocessing_for(config.variant, config.image_size)
-        )
+        network = zoo_network(network_of(config), config.weights, config.image_size)
+        return Predictor(network.model.name, network.model.predict_on_batch, network.labels, network.record)
     run = open_run(config.model_dir)
     return Predictor(
         str(run.path), with_probabilities(run.load_model()).predict_on_batch, run.labels, run.preprocessing

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,33 @@ import keras
 
 from efficientnet_tf.errors import UsageError
 from efficientnet_tf.model import Head, Shape, build_model
-from efficientnet_tf.specs import Spec, spec
-from efficientnet_tf.weights import load_weights
+from efficientnet_tf.specs import Preprocessing, Spec, spec
+from efficientnet_tf.weights import labels_for, put_into, read_pretrained
+
+#: ImageNet's classes, the same with a background, and the 21,843 of its larger set.
+IMAGENET_OUTPUTS = (1000, 1001, 21843)
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A model, and what belongs to it.
+
+    Attributes:
+        model: the model.
+        spec: its architecture, with the preprocessing that its weights were trained with.
+        record: how photographs become its input.
+        has_classifier: whether its classifier was trained.
+    """
+
+    model: keras.Model
+    spec: Spec
+    record: Preprocessing
+    has_classifier: bool
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """Names of its classes, if they are ImageNet's, else their numbers."""
+        return labels_for(int(self.model.output_shape[-1]))
 
 
 def EfficientNet(
@@ -37,26 +64,68 @@ def EfficientNet(
 
     Args:
         variant: a name of `list_variants()`, an alias, or an architecture.
-        weights: `imagenet`, a `.keras` or `.weights.h5` file, or None for random ones.
-        classes: outputs; by default the variant's own, ImageNet's 1000, or 1001 with a background at 0. Another
-            number than the weights have gives a new classifier, which starts at zero.
+        weights: `imagenet` or another published set (`imagenet-noisystudent`, ...), which is downloaded where no
+            installed package carries it; a file of Keras, keras.applications, timm, torchvision or the official
+            code; or None for random ones. Padding, epsilon and preprocessing follow the weights.
+        classes: outputs; by default as many as the weights have, else the variant's own: ImageNet's 1000, or 1001
+            with a background at 0. Another number than the weights have gives a new classifier, which starts at zero.
         image_size: side of the square input in pixels; by default the variant's own.
         input_shape: (height, width, channels) instead, with 1, 3 or 4 channels; None in it takes any size.
         input_tensor: a Keras tensor to start from instead of a new input.
         include_top, pooling: False for no classifier, and then `avg` or `max` for vectors, None for a map.
         dropout: rate in front of the classifier, in [0, 1); by default the variant's own.
-        survival_probability: of the last block under stochastic depth, in (0, 1]; by default 0.8.
+        survival_probability: of stochastic depth, in (0, 1], towards which the blocks' own fall; by default 0.8.
         classifier_activation: `softmax`, `sigmoid`, or None for logits.
         include_preprocessing: False takes the scaled tensor instead of pixels.
         name: the model's name.
 
     Raises:
         UsageError: an unknown name or a value out of range.
+        EfficientNetError: weights of another architecture, or a damaged file.
         MissingDependencyError: the package with the weights is not installed.
 
     >>> model = EfficientNet("lite0", weights=None, classes=5)
     >>> model.output_shape
     (None, 5)
+    """
+    return build_network(
+        variant,
+        weights=weights,
+        classes=classes,
+        input_tensor=input_tensor,
+        image_size=image_size,
+        input_shape=input_shape,
+        include_top=include_top,
+        pooling=pooling,
+        dropout=dropout,
+        survival_probability=survival_probability,
+        classifier_activation=classifier_activation,
+        include_preprocessing=include_preprocessing,
+        name=name,
+    ).model
+
+
+def build_network(
+    variant: str | Spec,
+    *,
+    weights: str | Path | None,
+    origin: str | None = None,
+    classes: int | None = None,
+    input_tensor: Any = None,
+    image_size: int | None = None,
+    input_shape: Shape | None = None,
+    include_top: bool = True,
+    pooling: str | None = None,
+    dropout: float | None = None,
+    survival_probability: float | None = None,
+    classifier_activation: str | None = "softmax",
+    include_preprocessing: bool = True,
+    name: str | None = None,
+) -> Network:
+    """Return what `EfficientNet` returns, with what belongs to it; `origin` says whose file the weights are.
+
+    Raises:
+        UsageError, MissingDependencyError: as for `EfficientNet`.
     """
     architecture = spec(variant)
     if None not in (image_size, input_shape):
@@ -65,32 +134,42 @@ def EfficientNet(
         raise UsageError("input_tensor has a shape of its own; give neither image_size nor input_shape beside it.")
     if survival_probability is not None:
         architecture = architecture.replace(survival_probability=survival_probability)
-    size = architecture.preprocessing(image_size).image_size
-    rate = architecture.dropout if dropout is None else dropout
-    head = Head(architecture.classes if classes is None else classes, include_top, pooling, rate, classifier_activation)
+    pretrained = None
+    if weights is not None and str(weights) != "none":
+        pretrained = read_pretrained(architecture, weights, origin=origin)
+        architecture = pretrained.spec
+    record = architecture.preprocessing(image_size)
+    if classes is None:
+        classes = (pretrained.classes if pretrained else None) or architecture.classes
+    head = Head(
+        classes,
+        include_top,
+        pooling,
+        architecture.dropout if dropout is None else dropout,
+        classifier_activation,
+    )
     model = build_model(
         architecture,
         head,
-        input_shape=input_shape or (*size, 3),
+        input_shape=input_shape or (*record.image_size, 3),
         input_tensor=input_tensor,
         include_preprocessing=include_preprocessing,
         name=name,
     )
-    if weights is not None and str(weights) != "none":
-        load_weights(model, architecture, weights)
-    return model
+    has_classifier = put_into(model, pretrained) if pretrained else False
+    return Network(model, architecture, record, has_classifier)
 
 
-def zoo_network(variant: str, weights: str | None, image_size: int | None) -> keras.Model:
+def zoo_network(variant: str | Spec, weights: str | None, image_size: int | None) -> Network:
     """Return a network for ImageNet's classes that is ready to answer.
 
     Raises:
         UsageError: weights that leave the classifier untrained.
     """
     name = weights or "imagenet"
-    model = EfficientNet(variant, weights=None, image_size=image_size)
     if name == "none":
         raise UsageError("--weights=none is a network that knows nothing. Give imagenet, or a file of weights.")
-    if not load_weights(model, spec(variant), name):
+    network = build_network(variant, weights=name, image_size=image_size)
+    if not network.has_classifier or network.model.output_shape[-1] not in IMAGENET_OUTPUTS:
         raise UsageError(f"{name} was not trained on ImageNet's 1000 classes. Give its run as --model_dir instead.")
-    return model
+    return network

@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from efficientnet_tf.config import TrainConfig
+from efficientnet_tf.config import TrainConfig, network_of
 from efficientnet_tf.errors import EfficientNetError, UsageError
 from efficientnet_tf.files import atomic_write_text
 from efficientnet_tf.model import uncompiled
@@ -71,13 +71,13 @@ class Run:
     def save_model(self, model: keras.Model) -> None:
         """Write the network alone; what stands there before stays until it is complete."""
         # Without the optimizer, whose slots are twice the network.
-        _save_whole(uncompiled(model), self.model_file)
+        save_whole(uncompiled(model), self.model_file)
 
     def save_checkpoint(self, model: keras.Model, *, best: bool) -> None:
         """Write the network with its optimizer as the latest checkpoint, and as the best one if it is."""
         folder = self.path / CHECKPOINTS
         folder.mkdir(exist_ok=True)
-        _save_whole(model, folder / "latest.keras")
+        save_whole(model, folder / "latest.keras")
         if best:
             copy = folder / ".best.unfinished.keras"
             shutil.copyfile(folder / "latest.keras", copy)
@@ -112,7 +112,7 @@ def new_run(config: TrainConfig, data_name: str) -> Run:
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise UsageError(f"{path} is not an empty folder. Give a new --model_dir, or none to let one be chosen.")
         return Run(path)
-    first = ROOT / f"{config.variant}-{data_name}"
+    first = ROOT / f"{network_of(config).name}-{data_name}"
     path, number = first, 1
     while path.exists():
         number += 1
@@ -167,7 +167,7 @@ def load_keras(path: Path) -> keras.Model:
         raise EfficientNetError(f"{path} is not a Keras model that can be loaded: {reason}") from error
 
 
-def _save_whole(model: keras.Model, target: Path) -> None:
+def save_whole(model: keras.Model, target: Path) -> None:
     """Save a model under another name first, so that what bears its name is always whole."""
     unfinished = target.with_name(f".{target.stem}.unfinished.keras")
     try:

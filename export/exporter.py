@@ -11,9 +11,9 @@ from typing import Any
 
 import keras
 
-from efficientnet_tf.config import ExportConfig
+from efficientnet_tf.config import ExportConfig, network_of
 from efficientnet_tf.errors import EfficientNetError, MissingDependencyError, UsageError
-from efficientnet_tf.exporting import saved_model, tfjs, tflite
+from efficientnet_tf.exporting import portable, saved_model, tfjs, tflite
 from efficientnet_tf.exporting.deploy import deploy, trained
 from efficientnet_tf.exporting.verify import Photographs, compare, read_photographs
 from efficientnet_tf.model import preprocessing_of
@@ -29,8 +29,8 @@ from efficientnet_tf.run import (
     write_json,
     write_labels,
 )
-from efficientnet_tf.specs import IMAGENET_CLASSES, Preprocessing, preprocessing_for, spec
-from efficientnet_tf.weights import imagenet_labels
+from efficientnet_tf.specs import Preprocessing
+from efficientnet_tf.weights import labels_for
 
 REPORT = "report.json"
 ROOT = Path("exports")
@@ -59,9 +59,11 @@ WRITERS: dict[str, Callable[[keras.Model, Path, Source, str], Path]] = {
         quantize=quantize,
         metadata={"labels": list(source.labels), "preprocessing": source.record.to_json()},
     ),
+    # As it was trained, for those who train on.
+    "keras": lambda _, path, source, __: portable.write(source.model, path),
 }
-SUFFIXES = {"saved_model": "", "tflite": ".tflite", "tfjs": ""}
-STEMS = {"saved_model": "saved_model", "tflite": "model", "tfjs": "tfjs"}
+SUFFIXES = {"saved_model": "", "tflite": ".tflite", "tfjs": "", "keras": ".keras"}
+STEMS = {"saved_model": "saved_model", "tflite": "model", "tfjs": "tfjs", "keras": "model"}
 
 
 def file_name(form: str, quantize: str) -> str:
@@ -90,7 +92,7 @@ def export(
         model: functional; pixels of 0...255, [N, height, width, 3], to classes, [N, classes].
         output_dir: folder for the artifacts, `labels.txt`, `preprocessing.json` and `report.json`. Artifacts
             of the same name are replaced, and only once all new ones are written and verified.
-        formats: of saved_model, tflite, tfjs.
+        formats: of saved_model, tflite, tfjs, keras.
         quantize: of none, float16, dynamic; each format takes those it has.
         labels: names of the classes; by default their numbers, or ImageNet's names for 1000 classes.
         preprocessing: how photographs become the input; by default as the model itself tells.
@@ -107,7 +109,7 @@ def export(
     config = ExportConfig(format=tuple(formats), quantize=tuple(quantize), verify=verify, verify_images=verify_images)
     classes = int(model.output_shape[-1])
     if labels is None:
-        labels = imagenet_labels() if classes == IMAGENET_CLASSES else [str(index) for index in range(classes)]
+        labels = labels_for(classes)
     if len(labels) != classes:
         raise UsageError(f"labels must name the {classes} classes of the network, got {len(labels)}.")
     source = Source(model, labels, preprocessing or preprocessing_of(model), model.name)
@@ -117,10 +119,9 @@ def export(
 def source_of(config: ExportConfig) -> tuple[Source, Path]:
     """Return what a configuration exports, and the folder that is meant for it."""
     if config.variant is not None:
-        model = zoo_network(config.variant, config.weights, config.image_size)
-        record = preprocessing_for(config.variant, config.image_size)
-        folder = ROOT / spec(config.variant).name
-        return Source(model, imagenet_labels(), record, model.name), Path(config.output_dir or folder)
+        network = zoo_network(network_of(config), config.weights, config.image_size)
+        folder = Path(config.output_dir or ROOT / network.spec.name)
+        return Source(network.model, network.labels, network.record, network.model.name), folder
     run = open_run(config.model_dir)
     folder = Path(config.output_dir or run.path / "export")
     return Source(run.load_model(), run.labels, run.preprocessing, str(run.path)), folder

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_type_hints
 
 from absl import flags
 
-from efficientnet_tf.config import ExportConfig, PredictConfig, TrainConfig, read_config
+from efficientnet_tf.config import (
+    BenchmarkConfig,
+    ConvertConfig,
+    ExportConfig,
+    PredictConfig,
+    ScaleConfig,
+    TrainConfig,
+    read_config,
+)
 from efficientnet_tf.errors import UsageError
 from efficientnet_tf.flags.help_text import describe
 from efficientnet_tf.options import Options
@@ -34,6 +42,16 @@ class Command:
 
 
 COMMANDS = {
+    "benchmark": Command(
+        BenchmarkConfig,
+        "efficientnet-benchmark --mode=params   or   efficientnet-benchmark --table=2",
+        "Hold networks against published figures and against others.",
+    ),
+    "convert": Command(
+        ConvertConfig,
+        "efficientnet-convert --source=FILE --variant=b4 --output=b4.keras",
+        "Make a .keras file of weights from keras.applications, timm, torchvision or the official code.",
+    ),
     "train": Command(
         TrainConfig,
         "efficientnet-train --variant=lite0 --data=FOLDER",
@@ -50,6 +68,11 @@ COMMANDS = {
         "efficientnet-predict --model_dir=RUN PHOTOGRAPH_OR_FOLDER ...",
         "Say what is on photographs.",
         arguments="PHOTOGRAPH_OR_FOLDER",
+    ),
+    "scale": Command(
+        ScaleConfig,
+        "efficientnet-scale --base=b0 --phi=0,1,2   or   efficientnet-scale --target_madds=4.2G",
+        "Scale a network by the compound coefficient and say what it costs; TensorFlow is not needed.",
     ),
 }
 
@@ -101,7 +124,7 @@ def parse(name: str, argv: Sequence[str]) -> CommandLine:
     if arguments and not command.arguments:
         raise UsageError(f"efficientnet-{name} takes flags only, got {' '.join(arguments)!r}; write --name=value.")
     texts = {field.name: values[field.name].value for field in dataclasses.fields(command.config)}  # type: ignore[arg-type]
-    flagged = {name: command.config.parse(name, text) for name, text in texts.items() if text is not None}
+    flagged = {name: command.config.parse(name, str(text)) for name, text in texts.items() if text is not None}
     earlier = read_config(values["config"].value) if command.rerun and values["config"].value else {}
     # Another duration replaces the earlier one, and what was measured by it.
     if {"epochs", "steps"} & set(flagged):
@@ -119,9 +142,11 @@ def _define(command: Command) -> flags.FlagValues:
     """Return absl flags for a configuration's fields: a command's own set, apart from the process's."""
     values = flags.FlagValues()  # type: ignore[no-untyped-call] # absl has no annotation there
     fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(command.config)  # type: ignore[arg-type]
+    hints = get_type_hints(command.config)
     for field in fields:
-        # As text: the configuration itself knows types and limits, and its errors say more.
-        flags.DEFINE_string(field.name, None, field.metadata["text"], flag_values=values)
+        # As text, but for switches: the configuration itself knows types and limits, and its errors say more.
+        define = flags.DEFINE_boolean if hints[field.name] is bool else flags.DEFINE_string
+        define(field.name, None, field.metadata["text"], flag_values=values)
     if command.rerun:
         flags.DEFINE_string("config", None, "Settings of an earlier run: its config.json.", flag_values=values)
     for name, text in COMMON.items():

@@ -63,7 +63,7 @@ def _default(field: dataclasses.Field[Any]) -> str:
         otherwise = field.metadata["otherwise"]
         values = [f"{name} {read_recipe(name).get(field.name, otherwise)}" for name in list_recipes()]
         return f" (default: {', '.join(values)})"
-    if field.default is None:
+    if field.default in (None, ()):
         return ""
     value = ",".join(field.default) if isinstance(field.default, tuple) else field.default
     return f" (default: {value})"

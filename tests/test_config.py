@@ -80,7 +80,7 @@ def test_short_runs_keep_the_proportion_of_the_head():
         (
             ExportConfig,
             {"format": ("tflight",)},
-            "Unknown format 'tflight'. Did you mean 'tflite'? Allowed: saved_model, tflite, tfjs.",
+            "Unknown format 'tflight'. Did you mean 'tflite'? Allowed: saved_model, tflite, tfjs, keras.",
         ),
         (ExportConfig, {"format": ("tfjs",), "quantize": ("dynamic",)}, "None of tfjs can be quantised as dynamic."),
         (ExportConfig, {"format": ()}, "format is empty; give at least one value."),

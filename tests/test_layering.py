@@ -26,10 +26,10 @@ FLOORS = (
     ("config",),
     ("flags", "layers", "augment.ops", "training.schedule"),
     ("blocks",),
-    ("model", "augment", "training.optimizer", "training.distribution"),
+    ("model", "features", "augment", "training.optimizer", "training.distribution"),
     ("weights", "data", "run"),
     ("pretrained", "runtimes"),
-    ("evaluation", "prediction", "cam"),
+    ("evaluation", "prediction", "cam", "conversion"),
     ("training", "exporting", "benchmarking", "search"),
     ("cli",),
 )

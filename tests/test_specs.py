@@ -187,6 +187,7 @@ def test_preprocessing_of_the_families():
     red = 255 * b0.scale[0] + b0.offset[0]
     assert red == pytest.approx((1 - 0.485) / 0.229, abs=1e-9)
     assert [specs.preprocessing_for(f"v2-{size}").crop for size in ("b3", "s")] == ["center", "none"]
+    assert specs.preprocessing_for("v2-s", 300).crop == "center"
     lite = specs.preprocessing_for("lite1", image_size=(256, 192))
     assert (lite.image_size, lite.scale, lite.offset) == ((256, 192), (1 / 128,) * 3, (-127 / 128,) * 3)
     assert specs.Preprocessing.from_json(lite.to_json()) == lite

@@ -26,7 +26,13 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM; handled like SIGINT wherever work is saved."""
 
 
-def run_command(name: str, action: Action, argv: Sequence[str] | None = None) -> int:
+def run_command(
+    name: str,
+    action: Action,
+    argv: Sequence[str] | None = None,
+    *,
+    needs_tensorflow: bool | Callable[[CommandLine], bool] = True,
+) -> int:
     """Run a command and return its exit code.
 
     0 done; 2 the command line or a value is wrong; 1 anything found while running; 130 after SIGINT
@@ -36,6 +42,8 @@ def run_command(name: str, action: Action, argv: Sequence[str] | None = None) ->
         name: a key of `flags.COMMANDS`.
         action: its work, called with TensorFlow loaded.
         argv: the words after the command's name; by default the process's own.
+        needs_tensorflow: False for work that does without, and then nothing loads it here; or what tells from the
+            command line.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     debug = wants(words, "debug")
@@ -45,12 +53,15 @@ def run_command(name: str, action: Action, argv: Sequence[str] | None = None) ->
         if line.help is not None:
             print(line.help, end="")
             return 0
-        require_tensorflow()
+        needed = needs_tensorflow(line) if callable(needs_tensorflow) else needs_tensorflow
+        if needed:
+            require_tensorflow()
         signal.signal(signal.SIGTERM, _terminate)
         with contextlib.redirect_stdout(sys.stderr) if line.json else contextlib.nullcontext():
-            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-            with held_back():
-                import tensorflow  # noqa: F401 - loaded here, so that what it prints can be kept back
+            if needed:
+                os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+                with held_back():
+                    import tensorflow  # noqa: F401 - loaded here, so that what it prints can be kept back
             result = action(line)
         if line.json:
             print(json.dumps(result, ensure_ascii=False))

@@ -1,18 +1,26 @@
 """What each command does, as frozen dataclasses: the names, defaults, limits and help of every flag."""
 
+from efficientnet_tf.config.benchmark import BenchmarkConfig
+from efficientnet_tf.config.convert import ConvertConfig
 from efficientnet_tf.config.export import QUANTIZATIONS, ExportConfig
+from efficientnet_tf.config.network import network_of
 from efficientnet_tf.config.predict import PredictConfig
+from efficientnet_tf.config.scale import ScaleConfig
 from efficientnet_tf.config.source import SourceOptions
 from efficientnet_tf.config.training import RECIPES_FOLDER, TrainConfig, list_recipes, read_config, read_recipe
 
 __all__ = [
     "QUANTIZATIONS",
     "RECIPES_FOLDER",
+    "BenchmarkConfig",
+    "ConvertConfig",
     "ExportConfig",
     "PredictConfig",
+    "ScaleConfig",
     "SourceOptions",
     "TrainConfig",
     "list_recipes",
+    "network_of",
     "read_config",
     "read_recipe",
 ]

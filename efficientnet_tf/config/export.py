@@ -13,6 +13,7 @@ QUANTIZATIONS = {
     "saved_model": ("none",),
     "tflite": ("none", "float16", "dynamic"),
     "tfjs": ("none", "float16"),
+    "keras": ("none",),
 }
 
 
@@ -25,7 +26,10 @@ class ExportConfig(SourceOptions):
     """
 
     format: tuple[str, ...] = option(
-        tuple(QUANTIZATIONS), "Artifacts", "What to write, separated by commas.", choices=tuple(QUANTIZATIONS)
+        ("saved_model", "tflite", "tfjs"),
+        "Artifacts",
+        "What to write, separated by commas: saved_model, tflite, tfjs, keras (plain layers, needs no other package).",
+        choices=tuple(QUANTIZATIONS),
     )
     quantize: tuple[str, ...] = option(
         ("none",),

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from efficientnet_tf.config.network import VARIANTS, WEIGHTS, network_of
 from efficientnet_tf.errors import UsageError, unknown_name
 from efficientnet_tf.options import Options, option
 from efficientnet_tf.specs import spec
@@ -22,10 +23,11 @@ class TrainConfig(Options):
     'finetune'
     """
 
-    variant: str = option("b0", "Network", "The network: b0 to b7, lite0 to lite4, or an alias.")
-    weights: str = option(
-        "imagenet", "Network", "Weights to begin with: imagenet, none, or a .keras or .weights.h5 file."
-    )
+    variant: str = option("b0", "Network", VARIANTS)
+    phi: float | None = option(None, "Network", "Compound scaling of the variant, paper's Equation 3.")
+    width: float | None = option(None, "Network", "Factor of the variant's widths, instead of --phi.", above=0.0)
+    depth: float | None = option(None, "Network", "Factor of the variant's repeats, instead of --phi.", above=0.0)
+    weights: str = option("imagenet", "Network", f"Weights to begin with: none, {WEIGHTS}")
     image_size: int | None = option(
         None, "Network", "Side of the square input in pixels; by default the variant's own.", minimum=32
     )
@@ -100,7 +102,7 @@ class TrainConfig(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        spec(self.variant)
+        network_of(self)
         if self.epochs is not None and self.steps is not None:
             raise UsageError(f"Give epochs or steps, not both; got {self.epochs} and {self.steps}.")
         if self.tpu and self.strategy not in ("auto", "tpu"):

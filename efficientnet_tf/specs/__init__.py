@@ -3,7 +3,10 @@
 from efficientnet_tf.specs.architecture import Spec
 from efficientnet_tf.specs.block import Block, ExpandedBlock
 from efficientnet_tf.specs.counting import IMAGENET_CLASSES, Count, count
+from efficientnet_tf.specs.memory import Memory, activation_bytes, estimate_memory
 from efficientnet_tf.specs.preprocessing import INTERPOLATIONS, Preprocessing
+from efficientnet_tf.specs.scaling import ALPHA, BETA, GAMMA, Coefficients, Factors, Phi, phi_of, scale
+from efficientnet_tf.specs.solving import DIMENSIONS, Solution, match_madds, solve_scale
 from efficientnet_tf.specs.zoo import list_variants, spec
 
 
@@ -17,15 +20,30 @@ def preprocessing_for(variant: str | Spec, image_size: int | tuple[int, int] | N
 
 
 __all__ = [
+    "ALPHA",
+    "BETA",
+    "DIMENSIONS",
+    "GAMMA",
     "IMAGENET_CLASSES",
     "INTERPOLATIONS",
     "Block",
+    "Coefficients",
     "Count",
     "ExpandedBlock",
+    "Factors",
+    "Memory",
+    "Phi",
     "Preprocessing",
+    "Solution",
     "Spec",
+    "activation_bytes",
     "count",
+    "estimate_memory",
     "list_variants",
+    "match_madds",
+    "phi_of",
     "preprocessing_for",
+    "scale",
+    "solve_scale",
     "spec",
 ]

@@ -16,6 +16,9 @@ from efficientnet_tf.specs.rounding import round_filters, round_repeats
 Activation = Literal["silu", "relu6", "relu"]
 Padding = Literal["same", "symmetric"]
 
+#: Side in pixels from which a `crop` of `none` holds.
+WHOLE_FROM = 320
+
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
@@ -37,8 +40,9 @@ class Spec:
         minimum_share: of a scaled width that rounding must leave; see `round_filters`.
         mean, std: per channel, of pixels in 0...255; the network sees `(x - mean) / std`.
         interpolation, crop, crop_padding: of the preprocessing record.
-        survival_probability: of the last block; it falls linearly from 1 at the first (official
-            efficientnet_model.py: block i of N keeps `1 - (1 - survival_probability) * i / N`).
+        survival_probability: of stochastic depth; block i of N, from 0, keeps an example with
+            `1 - (1 - survival_probability) * i / N` (official efficientnet_model.py).
+        activation, batch_norm_momentum, batch_norm_epsilon: of every convolution.
         padding: `same`, TensorFlow's, or `symmetric`, PyTorch's: they differ in convolutions with strides.
         depthwise_name: what keras.applications calls a depthwise convolution in this family.
         prefix: of the model's name.
@@ -148,11 +152,13 @@ class Spec:
         height, width = (size, size) if isinstance(size, int) else size
         if min(height, width) < 32:
             raise UsageError(f"image_size must be at least 32 pixels, got {image_size}.")
+        # The official EfficientNetV2 squeezes the whole photograph in from 320 pixels on, and crops below.
+        crop = "center" if min(height, width) < WHOLE_FROM else self.crop
         scale = tuple(1.0 / value for value in self.std)
         offset = tuple(-mean / std for mean, std in zip(self.mean, self.std, strict=True))
         return Preprocessing(
             image_size=(height, width),
-            crop=self.crop,
+            crop=crop,
             crop_padding=self.crop_padding,
             interpolation=self.interpolation,
             scale=(scale[0], scale[1], scale[2]),

@@ -1,4 +1,4 @@
-"""The networks that the paper scales beside its own (section 5.1, Tables 3 and 7)."""
+"""The networks that the paper scales beside its own (section 5.1, Table 3)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MOBILENETV2_BLOCKS = (
     Block(3,      3,     2,      6,     160),
     Block(1,      3,     1,      6,     320),
 )
-#: He et al., 2016, Table 1, with the strides in the 3x3 convolution: the paper's 4.1 billion multiply-adds.
+#: He et al., 2016, Table 1, with the strides in the 3x3 convolution: Tan and Le's 4.1 billion multiply-adds.
 RESNET50_BLOCKS = (
     Block(3,      3,     1,      4,     64,   kind="bottleneck"),
     Block(4,      3,     2,      4,     128,  kind="bottleneck"),

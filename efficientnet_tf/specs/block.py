@@ -57,7 +57,7 @@ class ExpandedBlock:
         index: its place among all blocks, from 0.
         strides: of the block as a whole.
         filters_in: channels that enter.
-        filters_expanded: channels of the spatial convolution.
+        filters_expanded: channels inside the block; of a fused block without expansion, those that enter.
         filters_squeezed: channels between the two SE convolutions; 0 without SE.
         filters_out: channels that leave.
         survival_probability: chance that stochastic depth keeps the block for a training example.
@@ -87,7 +87,7 @@ class ExpandedBlock:
 
     @property
     def expands(self) -> bool:
-        """Whether there is a convolution that widens what enters."""
+        """Whether there is a convolution before the one with the large kernel, or, in a fused block, after it."""
         return self.row.expand_ratio != 1
 
     @property

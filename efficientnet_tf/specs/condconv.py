@@ -11,7 +11,7 @@ from efficientnet_tf.specs.lite import MEAN, STD
 FIRST_ROW_WITH_EXPERTS = 5
 
 # fmt: off
-VARIANTS = {
+VARIANTS: dict[str, tuple[int, float, float, int, float]] = {
     #                    experts width depth image_size dropout
     "condconv-4e":       (4,     1.0,  1.0,  224,       0.25),
     "condconv-8e":       (8,     1.0,  1.0,  224,       0.25),
@@ -26,9 +26,12 @@ SPECS = {
             dataclasses.replace(row, experts=experts if number >= FIRST_ROW_WITH_EXPERTS else 0)
             for number, row in enumerate(B_BLOCKS, start=1)
         ),
-        *row,
+        width,
+        depth,
+        image_size,
+        dropout,
         mean=MEAN,
         std=STD,
     )
-    for name, (experts, *row) in VARIANTS.items()
+    for name, (experts, width, depth, image_size, dropout) in VARIANTS.items()
 }

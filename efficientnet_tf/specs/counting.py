@@ -20,7 +20,8 @@ class Count:
     Attributes:
         trainable: parameters that training changes.
         total: with the moving mean and variance of every batch normalisation.
-        madds: multiply-adds of all convolutions and the classifier for one image; the paper's "FLOPs".
+        madds: multiply-adds of all convolutions and dense layers, and of mixing kernels in CondConv, for one image;
+            the paper's "FLOPs".
     """
 
     trainable: int = 0

@@ -29,7 +29,8 @@ VARIANTS = {
 }
 # fmt: on
 
-# Since December 2020 the official code has the strides in the 3x3 convolution: fewer multiply-adds, the same weights.
+# Since December 2020 the official code has the strides in the 3x3 convolution: fewer multiply-adds and kernels
+# of the same shapes, but the published ones then look one pixel beside where they were trained to.
 BLOCKS_2020 = tuple(dataclasses.replace(row, stride_in_projection=False) for row in BLOCKS)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from efficientnet_tf.specs.architecture import Block, Spec
+from efficientnet_tf.specs.architecture import Spec
+from efficientnet_tf.specs.block import Block
 
 # The paper prints other strides in Table 1; these are the code's, which trained the published weights.
 # fmt: off

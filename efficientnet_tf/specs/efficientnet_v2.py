@@ -63,7 +63,7 @@ XL = (
     _mbconv(8,      1,      6,     640),
 )
 
-VARIANTS = {
+VARIANTS: dict[str, tuple[tuple[Block, ...], int, float, float, int, float]] = {
     #        blocks stem width depth image_size dropout   (image_size: of evaluation)
     "v2-b0": (BASE, 32,  1.0,  1.0,  224,       0.2),
     "v2-b1": (BASE, 32,  1.0,  1.1,  240,       0.2),
@@ -76,23 +76,24 @@ VARIANTS = {
 }
 # fmt: on
 
-# The small ones were trained and evaluated with the first version's preprocessing, the others with one of their own:
-# below 320 pixels the usual crop, from there on the whole photograph.
+# B0 to B3 were trained and evaluated with the first version's preprocessing, the others with one of their own.
 _OLD: dict[str, Any] = {"mean": MEAN, "std": STD}
 _NEW: dict[str, Any] = {"mean": (128.0,) * 3, "std": (128.0,) * 3, "interpolation": "tf2_bilinear", "crop": "none"}
 
 
-def _spec(name: str, blocks: tuple[Block, ...], stem: int, *row: Any) -> Spec:
-    return Spec(
+SPECS = {
+    name: Spec(
         name,
         blocks,
-        *row,
+        width,
+        depth,
+        image_size,
+        dropout,
         stem_filters_base=stem,
         minimum_share=0.0,
         batch_norm_momentum=0.9,
         depthwise_name="dwconv2",
         **(_OLD if blocks is BASE else _NEW),
     )
-
-
-SPECS = {name: _spec(name, *row) for name, row in VARIANTS.items()}
+    for name, (blocks, stem, width, depth, image_size, dropout) in VARIANTS.items()
+}

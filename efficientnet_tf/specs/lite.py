@@ -33,7 +33,7 @@ SPECS = {
         fixed_stem_and_head=True,
         mean=MEAN,
         std=STD,
-        # Antialiased: the published ports read real photographs at least as well with it.
+        # Antialiased: the PyTorch packages' weights read real photographs at least as well with it.
         interpolation="bicubic",
     )
     for name, row in VARIANTS.items()

@@ -13,7 +13,8 @@ from typing import Any
 from efficientnet_tf.errors import UsageError, unknown_name
 
 #: What `interpolation` may be. `bicubic` is Pillow's, antialiased; `tf1_bicubic` is the resize of
-#: TensorFlow 1 that the official checkpoints were trained with (no antialiasing, corners aligned left).
+#: TensorFlow 1 that the official checkpoints were trained with (no antialiasing, pixels counted from their
+#: upper left corners: `half_pixel_centers=False`).
 #: `bilinear` is antialiased; `tf2_bilinear` is not, as in the official EfficientNetV2.
 INTERPOLATIONS = ("bicubic", "tf1_bicubic", "bilinear", "tf2_bilinear")
 #: What `crop` may be.

@@ -8,13 +8,13 @@ DIVISOR = 8
 
 
 def round_filters(filters: int, width: float, minimum_share: float = 0.9) -> int:
-    """Return `filters * width` rounded to the nearest multiple of 8.
+    """Return `filters * width` rounded to the nearest multiple of 8, at least 8.
 
     Args:
         filters: channels before scaling.
         width: coefficient; 1.0 returns `filters` as it is.
         minimum_share: the result is never below this share of `filters * width`; 0.0 for none. EfficientNetV2
-            was published without that rule, all other families with 0.9.
+            was published without that rule, the first version with 0.9; it holds for the baselines too.
 
     >>> round_filters(32, 1.1), round_filters(24, 1.2), round_filters(16, 1.2), round_filters(16, 1.2, 0.0)
     (32, 32, 24, 16)

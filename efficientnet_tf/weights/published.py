@@ -44,6 +44,15 @@ IMAGENET = {
 }
 
 
+# What a published set changes of its architecture.
+SETS: dict[str, dict[str, object]] = {"imagenet": {}}
+
+
+def weight_file(variant: str, name: str) -> Path:
+    """Return the file of a published set of weights."""
+    return imagenet_file(variant)
+
+
 def imagenet_file(variant: str) -> Path:
     """Return the file with a variant's ImageNet weights, checked to the last byte.
 

@@ -1,0 +1,1 @@
+"""Networks against the paper's figures and against others; importing the room loads no TensorFlow."""

@@ -1,0 +1,73 @@
+"""`efficientnet-benchmark`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from efficientnet_tf.cli.command import run_command
+from efficientnet_tf.config import BenchmarkConfig
+from efficientnet_tf.errors import EfficientNetError
+from efficientnet_tf.flags import CommandLine
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Hold networks against published figures; return the exit code."""
+    return run_command("benchmark", _benchmark, argv, needs_tensorflow=lambda line: _config(line).needs_tensorflow)
+
+
+def _config(line: CommandLine) -> BenchmarkConfig:
+    assert isinstance(line.config, BenchmarkConfig)
+    return line.config
+
+
+def _benchmark(line: CommandLine) -> dict[str, Any]:
+    config = _config(line)
+    if config.table is not None:
+        return {"table2": _table2(config)}
+    return {mode: MODES[mode](config) for mode in config.mode}
+
+
+def _table2(config: BenchmarkConfig) -> list[dict[str, Any]]:
+    from efficientnet_tf.benchmarking.count_report import print_table2
+    from efficientnet_tf.benchmarking.plots import COSTS, plot_accuracy, save_figure
+    from efficientnet_tf.benchmarking.table2 import table2_rows
+
+    rows = table2_rows()
+    print_table2(rows)
+    _write(config, "table2.csv", rows)
+    if config.output_dir is not None:
+        for name, cost in COSTS.items():
+            print(f"Written to {save_figure(plot_accuracy(rows, cost), Path(config.output_dir) / name)}.")
+    return rows
+
+
+def _params(config: BenchmarkConfig) -> list[dict[str, Any]]:
+    from efficientnet_tf.benchmarking.count_report import print_zoo
+    from efficientnet_tf.benchmarking.zoo_count import zoo_rows
+
+    rows = zoo_rows(config.variants, build=config.build)
+    print_zoo(rows)
+    _write(config, "params.csv", rows)
+    different = [row["network"] for row in rows if row["equal"] is False]
+    if different:
+        raise EfficientNetError(f"Not of the official size: {', '.join(different)}.")
+    return rows
+
+
+MODES = {"params": _params}
+
+
+def _write(config: BenchmarkConfig, name: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Write rows into --output_dir, if it is given."""
+    from efficientnet_tf.benchmarking.scaling_report import write_csv
+
+    if config.output_dir is not None:
+        path = Path(config.output_dir) / name
+        write_csv(path, rows)
+        print(f"Written to {path}.")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

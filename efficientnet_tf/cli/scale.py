@@ -1,0 +1,103 @@
+"""`efficientnet-scale`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from efficientnet_tf.cli.command import run_command
+from efficientnet_tf.config import ScaleConfig
+from efficientnet_tf.flags import CommandLine
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Scale a network, or recount the paper's tables of it; return the exit code."""
+    return run_command("scale", _scale, argv, needs_tensorflow=False)
+
+
+def _scale(line: CommandLine) -> dict[str, Any]:
+    from efficientnet_tf.benchmarking.scaling_report import write_csv
+
+    config = line.config
+    assert isinstance(config, ScaleConfig)
+    if config.table:
+        result, rows = _tables(config)
+    elif config.targets():
+        result, rows = _budget(config)
+    elif config.factors():
+        result, rows = _dimensions(config)
+    else:
+        result, rows = _family(config)
+    if config.output is not None:
+        write_csv(config.output, rows)
+        print(f"Written to {config.output}.")
+    return result
+
+
+def _tables(config: ScaleConfig) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    from efficientnet_tf.benchmarking.paper_scaling import recount
+    from efficientnet_tf.benchmarking.scaling_report import print_paper
+
+    rows = recount({int(table) for table in config.table})
+    print_paper(rows)
+    return {"rows": rows}, rows
+
+
+def _budget(config: ScaleConfig) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    from efficientnet_tf.benchmarking.families import row_of
+    from efficientnet_tf.benchmarking.scaling_report import print_solution
+    from efficientnet_tf.specs import solve_scale, spec
+
+    base = spec(config.base)
+    solution = solve_scale(
+        base,
+        **config.targets(),
+        batch_size=config.batch_size,
+        alpha=config.alpha,
+        beta=config.beta,
+        gamma=config.gamma,
+    )
+    print_solution(base.name, solution, config.batch_size)
+    row = {
+        **row_of(solution.spec, base, "compound"),
+        "phi": solution.phi,
+        "batch_size": config.batch_size,
+        "training_bytes": solution.memory.total,
+        **{f"share_of_{name}": share for name, share in solution.shares.items()},
+    }
+    return row, [row]
+
+
+def _dimensions(config: ScaleConfig) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    from efficientnet_tf.benchmarking.families import row_of
+    from efficientnet_tf.benchmarking.scaling_report import NETWORK, print_table
+    from efficientnet_tf.specs import scale, spec
+
+    base = spec(config.base)
+    scaled = scale(base, **config.factors())
+    rows = [row_of(base, base, "base"), row_of(scaled, base, " and ".join(config.factors()))]
+    print_table(f"{base.name}, and scaled by {rows[1]['way']}", NETWORK, rows)
+    return {"rows": rows}, rows
+
+
+def _family(config: ScaleConfig) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    from efficientnet_tf.benchmarking.families import compound_rows, published_rows, single_rows
+    from efficientnet_tf.benchmarking.scaling_report import print_family
+    from efficientnet_tf.specs import Coefficients, spec
+
+    base = spec(config.base)
+    coefficients = Coefficients(config.alpha, config.beta, config.gamma)
+    compound = compound_rows(base, config.phis(), coefficients)
+    single, published = single_rows(base, compound), published_rows(base, coefficients)
+    print_family(compound, single, published, coefficients)
+    if config.plot is not None:
+        from efficientnet_tf.benchmarking.scaling_plot import plot_scaling
+
+        plot_scaling(base, compound, coefficients, config.plot)
+        print(f"Drawn in {config.plot}.")
+    rows = [*compound, *single, *published]
+    return {"product": coefficients.product, "rows": rows}, rows
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
