@@ -13,6 +13,7 @@ import wrapt
 from efficientnet_tf.errors import require_tensorflow
 
 if TYPE_CHECKING:
+    from efficientnet_tf.cam import class_activation_map
     from efficientnet_tf.config import ExportConfig, PredictConfig, TrainConfig
     from efficientnet_tf.data import load_data
     from efficientnet_tf.exporting import export
@@ -39,6 +40,7 @@ _WITHOUT_TENSORFLOW = {
 _WITH_TENSORFLOW = {
     "EfficientNet": "pretrained",
     "callbacks": "training",
+    "class_activation_map": "cam",
     "endpoints": "features",
     "export": "exporting",
     "freeze": "features",
@@ -54,6 +56,7 @@ __all__ = [
     "PredictConfig",
     "TrainConfig",
     "callbacks",
+    "class_activation_map",
     "count",
     "endpoints",
     "export",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from typing import Any
 
 import keras
@@ -27,6 +28,9 @@ CLASSIFIER_ACTIVATIONS = ("softmax", "sigmoid", None)
 CHANNELS = (1, 3, 4)
 
 Shape = tuple[int | None, int | None, int]
+
+# Keras follows a network's layers by calling itself: L2, 88 blocks deep, takes more calls than Python allows at first.
+sys.setrecursionlimit(max(sys.getrecursionlimit(), 10_000))
 
 
 @dataclasses.dataclass(frozen=True)

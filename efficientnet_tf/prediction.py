@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from efficientnet_tf.config import PredictConfig, network_of
@@ -32,6 +33,7 @@ class Predictor:
         labels: names of the classes.
         record: how photographs become pixels.
         close: gives back what its runtime holds.
+        model: the network as Keras has it; None for an artifact in another runtime.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Predictor:
     labels: Sequence[str]
     record: Preprocessing
     close: Callable[[], None] = lambda: None
+    model: keras.Model | None = None
 
     def __enter__(self) -> Predictor:
         return self
@@ -57,11 +60,26 @@ def open_predictor(config: PredictConfig) -> Predictor:
         return _of_artifact(Path(config.artifact))
     if config.variant is not None:
         network = zoo_network(network_of(config), config.weights, config.image_size)
-        return Predictor(network.model.name, network.model.predict_on_batch, network.labels, network.record)
+        return _of_model(network.model.name, network.model, network.labels, network.record)
     run = open_run(config.model_dir)
-    return Predictor(
-        str(run.path), with_probabilities(run.load_model()).predict_on_batch, run.labels, run.preprocessing
-    )
+    return _of_model(str(run.path), with_probabilities(run.load_model()), run.labels, run.preprocessing)
+
+
+def open_source(source: str) -> Predictor:
+    """Return the network that one word names: a `.keras` file, the folder of a run, or a variant of the zoo.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if source.endswith(".keras"):
+        return open_predictor(PredictConfig(artifact=source))
+    if Path(source).is_dir() or len(Path(source).parts) > 1:
+        return open_predictor(PredictConfig(model_dir=source))
+    return open_predictor(PredictConfig(variant=source))
+
+
+def _of_model(name: str, model: keras.Model, labels: Sequence[str], record: Preprocessing) -> Predictor:
+    return Predictor(name, model.predict_on_batch, labels, record, model=model)
 
 
 def _of_artifact(path: Path) -> Predictor:
@@ -73,7 +91,9 @@ def _of_artifact(path: Path) -> Predictor:
     if labels is None:
         blank = np.zeros((1, *record.image_size, 3), np.uint8)
         labels = [str(index) for index in range(artifact.predict(blank).shape[-1])]
-    return Predictor(str(path), artifact.predict, labels, record, artifact.close)
+    return Predictor(
+        str(path), artifact.predict, labels, record, artifact.close, model=getattr(artifact, "model", None)
+    )
 
 
 def predict_files(

@@ -22,14 +22,15 @@ PATCHES = 8
 DTYPES = {"<f8": "F64", "<f4": "F32", "<f2": "F16", "<i8": "I64", "<i4": "I32", "|u1": "U8"}
 
 
-def seeded_tensor(name: str, shape: tuple[int, ...]) -> Array:
+def seeded_tensor(name: str, shape: tuple[int, ...], gain: float = 2.0) -> Array:
     """Return the tensor of a name, float32: another name gives other values, the same name always the same.
 
     The last part of a name, after a dot or a slash, says what the tensor is:
 
     - variances, scales of batch normalisation (`gamma`, or a `weight` of one dimension): uniform in 0.5...1.5;
     - means, offsets and biases: normal, with standard deviation 0.2;
-    - all others are kernels: normal, with variance 2 / fan_in, which keeps the signal's size through the layers.
+    - all others are kernels: normal, with variance gain / fan_in. The gain at which the signal neither dies away nor
+      grows until rounding errors show depends on a network's depth and squeezes: 2 for B0, less for deeper ones.
 
     A `weight` has PyTorch's layout, [out, in / groups, height, width] or [out, in]; any other kernel TensorFlow's,
     [height, width, in, out], [height, width, channels, 1] or [in, out].
@@ -41,7 +42,7 @@ def seeded_tensor(name: str, shape: tuple[int, ...]) -> Array:
     elif last in SHIFTS:
         values = generator.normal(0, 0.2, shape)
     else:
-        values = generator.normal(0, math.sqrt(2 / _fan_in(layer, last, shape)), shape)
+        values = generator.normal(0, math.sqrt(gain / _fan_in(layer, last, shape)), shape)
     return values.astype(np.float32)
 
 
@@ -70,7 +71,7 @@ def seeded_image(size: int, batch: int = 2) -> Array:
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, Array]) -> Path:
-    """Write tensors as a `.safetensors` file: the header's length in 8 bytes, the header as JSON, the tensors' bytes."""
+    """Write tensors as a `.safetensors` file: the length of the header in 8 bytes, the header as JSON, the data."""
     header, offset = {}, 0
     for name, array in tensors.items():
         begin, offset = offset, offset + array.nbytes

@@ -21,7 +21,7 @@ FOLDERS = {
 # unless a longer one matches.
 FLOORS = (
     ("errors", "files", "native_output", "signals"),
-    ("specs", "augment.policies"),
+    ("specs", "augment.policies", "weights.files"),
     ("options",),
     ("config",),
     ("flags", "layers", "augment.ops", "training.schedule"),
@@ -29,8 +29,8 @@ FLOORS = (
     ("model", "features", "augment", "training.optimizer", "training.distribution"),
     ("weights", "data", "run"),
     ("pretrained", "runtimes"),
-    ("evaluation", "prediction", "cam", "conversion"),
-    ("training", "exporting", "benchmarking", "search"),
+    ("evaluation", "prediction", "conversion"),
+    ("training", "exporting", "benchmarking", "search", "cam"),
     ("cli",),
 )
 

@@ -97,7 +97,8 @@ def print_table(title: str, columns: Columns, rows: Sequence[Row]) -> None:
         table.add_column(heading, justify="left" if heading in texts else "right", no_wrap=True)
     for row in rows:
         table.add_row(*(cell(row) for cell in columns.values()))
-    Console(width=None if Console().is_terminal else 120).print(table)
+    # A narrow terminal breaks lines, which loses nothing; rich would cut the figures.
+    Console(width=max(Console().width, 120)).print(table)
 
 
 def write_csv(path: str | os.PathLike[str], rows: Sequence[Row]) -> None:

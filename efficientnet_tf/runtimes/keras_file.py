@@ -17,13 +17,13 @@ class KerasFile:
     """A network in a `.keras` file; labels and preprocessing lie beside it, or are told by its layers."""
 
     def __init__(self, path: Path) -> None:
-        self._model = with_probabilities(load_keras(path))
+        self.model = with_probabilities(load_keras(path))
         self.labels: list[str] | None = labels_beside(path.parent)
-        self.preprocessing: Preprocessing = preprocessing_beside(path.parent) or preprocessing_of(self._model)
+        self.preprocessing: Preprocessing = preprocessing_beside(path.parent) or preprocessing_of(self.model)
 
     def predict(self, images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Return probabilities, float32 [N, classes], of pixels, uint8 [N, height, width, 3]."""
-        return np.asarray(self._model.predict_on_batch(images), np.float32)
+        return np.asarray(self.model.predict_on_batch(images), np.float32)
 
     def close(self) -> None:
         """Do nothing: Python gives back the network's memory."""

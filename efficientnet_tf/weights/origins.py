@@ -39,24 +39,25 @@ NAMINGS: dict[str, Naming] = {
     "resnet": RESNET,
 }
 
-# torchvision's weights: pixels that its resize leaves around the crop, and BN epsilon (models/efficientnet.py).
+# torchvision's weights (models/efficientnet.py): the size they were evaluated at, pixels that the resize leaves around
+# the crop, how it interpolates, and the epsilon of batch normalisation. Of B1's two sets, this is the first.
 # fmt: off
 _TORCHVISION = {
-    #        crop_padding epsilon
-    "b0":   (32,          1e-5),
-    "b1":   (16,          1e-5),
-    "b2":   (0,           1e-5),
-    "b3":   (20,          1e-5),
-    "b4":   (4,           1e-5),
-    "b5":   (0,           1e-3),
-    "b6":   (0,           1e-3),
-    "b7":   (0,           1e-3),
-    "v2-s": (0,           1e-3),
-    "v2-m": (0,           1e-3),
-    "v2-l": (0,           1e-3),
+    #        image_size crop_padding interpolation epsilon
+    "b0":   (224,       32,          "bicubic",    1e-5),
+    "b1":   (240,       16,          "bicubic",    1e-5),
+    "b2":   (288,       0,           "bicubic",    1e-5),
+    "b3":   (300,       20,          "bicubic",    1e-5),
+    "b4":   (380,       4,           "bicubic",    1e-5),
+    "b5":   (456,       0,           "bicubic",    1e-3),
+    "b6":   (528,       0,           "bicubic",    1e-3),
+    "b7":   (600,       0,           "bicubic",    1e-3),
+    "v2-s": (384,       0,           "bilinear",   1e-3),
+    "v2-m": (480,       0,           "bilinear",   1e-3),
+    "v2-l": (480,       0,           "bicubic",    1e-3),
 }
 # fmt: on
-_BILINEAR_IN_TORCHVISION = ("b5", "b6", "b7", "v2-m")
+_HALF = (127.5, 127.5, 127.5)
 
 
 def origin_of(tensors: Mapping[str, Array], path: str, metadata: Mapping[str, Any]) -> str:
@@ -136,16 +137,16 @@ def as_trained(architecture: Spec, origin: str, metadata: Mapping[str, Any]) -> 
     if origin == "torchvision":
         if name not in _TORCHVISION:
             raise EfficientNetError(f"torchvision has no {name!r}; it has {', '.join(_TORCHVISION)}.")
-        padding, epsilon = _TORCHVISION[name]
-        half = (127.5, 127.5, 127.5) if name == "v2-l" else None
+        size, crop_padding, interpolation, epsilon = _TORCHVISION[name]
         return architecture.replace(
+            image_size=size,
             padding="symmetric",
             batch_norm_epsilon=epsilon,
-            mean=half or MEAN,
-            std=half or STD,
+            mean=_HALF if name == "v2-l" else MEAN,
+            std=_HALF if name == "v2-l" else STD,
             crop="center",
-            crop_padding=padding,
-            interpolation="bilinear" if name in _BILINEAR_IN_TORCHVISION else "bicubic",
+            crop_padding=crop_padding,
+            interpolation=interpolation,
         )
     if origin in ("timm", "timm-tf"):
         return _of_timm(architecture, origin, metadata.get("pretrained_cfg") or {})
@@ -167,7 +168,7 @@ def _of_timm(architecture: Spec, origin: str, config: Mapping[str, Any]) -> Spec
         # timm has the strides in the 3x3 convolution, whatever the weights were trained with.
         changes["blocks"] = spec(f"{architecture.name}-2020").blocks
     if architecture.mean != MEAN:
-        changes.update(mean=(127.5,) * 3, std=(127.5,) * 3)
+        changes.update(mean=_HALF, std=_HALF)
     for key, factor in (("mean", 255.0), ("std", 255.0)):
         if isinstance(config.get(key), list) and len(config[key]) == 3:
             changes[key] = tuple(factor * float(value) for value in config[key])

@@ -22,35 +22,35 @@ import torchvision
 from seeded import seeded_image, seeded_tensor
 
 LARGEST_FILE = 300_000
-# Name and side of the input in pixels.
+# Name, side of the input in pixels, and gain of the weights.
 NETWORKS = (
-    ("timm.tf_efficientnet_b0", 224),
-    ("timm.tf_efficientnet_lite0", 224),
-    ("timm.tf_efficientnetv2_b0", 224),
-    ("timm.tf_efficientnet_es", 224),
-    ("timm.tf_efficientnet_cc_b0_4e", 224),
-    ("timm.tf_efficientnetv2_s", 128),
-    ("timm.efficientnet_b0", 224),
-    ("torchvision.efficientnet_b0", 224),
-    ("torchvision.efficientnet_b5", 128),
-    ("torchvision.efficientnet_v2_s", 128),
+    ("timm.tf_efficientnet_b0", 224, 1.9),
+    ("timm.tf_efficientnet_lite0", 224, 1.9),
+    ("timm.tf_efficientnetv2_b0", 224, 1.6),
+    ("timm.tf_efficientnet_es", 224, 1.2),
+    ("timm.tf_efficientnet_cc_b0_4e", 224, 1.9),
+    ("timm.tf_efficientnetv2_s", 128, 1.15),
+    ("timm.efficientnet_b0", 224, 1.9),
+    ("torchvision.efficientnet_b0", 224, 1.9),
+    ("torchvision.efficientnet_b5", 128, 1.55),
+    ("torchvision.efficientnet_v2_s", 128, 1.15),
 )
 
 
 def main(target: Path) -> None:
     """Compute, print and write.
 
-    `about` has `versions` of the libraries; `networks`, by name: `image_size`, `state_dict` as a list of names and
-    shapes, `rounding` (largest difference of the logits from those in float64) and what `_traits` returns; and
+    `about` has `versions` of the libraries; `networks`, by name: `image_size` and `gain` as in NETWORKS, `state_dict`
+    as a list of names and shapes, `rounding` (largest difference of the logits from those in float64) and what
+    `_traits` returns; and
     `inputs`, by library, network and published weights, what that library feeds them.
     """
     logits, networks = {}, {}
-    for name, size in NETWORKS:
-        logits[name], networks[name] = _run(name, size)
+    for name, size, gain in NETWORKS:
+        logits[name], networks[name] = _run(name, size, gain)
         largest = np.abs(logits[name]).max()
-        print(
-            f"{name} {size} px: logits up to {largest:.4g}, rounding {networks[name]['rounding'] / largest:.2g} of it"
-        )
+        rounding = networks[name]["rounding"] / largest
+        print(f"{name}, {size} px: logits up to {largest:.4g}, rounding {rounding:.1g} of that", flush=True)
         if not 0.1 < largest < 1000:
             raise SystemExit(f"The logits of {name} are not in a range that shows mistakes.")
     about = {
@@ -64,11 +64,11 @@ def main(target: Path) -> None:
         raise SystemExit(f"{target} takes {target.stat().st_size} bytes, more than {LARGEST_FILE}.")
 
 
-def _run(name: str, size: int) -> tuple[np.ndarray[Any, Any], dict[str, Any]]:
+def _run(name: str, size: int, gain: float) -> tuple[np.ndarray[Any, Any], dict[str, Any]]:
     """Return a network's logits on its seeded weights, and what is to be known of it."""
     network = _build(name).eval()
     shapes = {key: tuple(value.shape) for key, value in network.state_dict().items() if "num_batches" not in key}
-    state = {key: torch.from_numpy(seeded_tensor(key, shape)) for key, shape in shapes.items()}
+    state = {key: torch.from_numpy(seeded_tensor(key, shape, gain)) for key, shape in shapes.items()}
     missing, unexpected = network.load_state_dict(state, strict=False)
     assert not unexpected, unexpected
     assert all(key.endswith("num_batches_tracked") for key in missing), missing
@@ -78,6 +78,7 @@ def _run(name: str, size: int) -> tuple[np.ndarray[Any, Any], dict[str, Any]]:
         rounding = np.abs(logits - network.double()(image.double()).numpy()).max()
     return logits, {
         "image_size": size,
+        "gain": gain,
         **_traits(network),
         "rounding": float(rounding),
         "state_dict": list(shapes.items()),

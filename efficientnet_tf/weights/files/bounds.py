@@ -52,7 +52,8 @@ def reading(path: str | Path) -> Iterator[None]:
     except EfficientNetError:
         raise
     except _RAISED as error:
-        reason = " ".join(str(error).split()).strip("'\". ") or type(error).__name__
+        text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+        reason = " ".join(text.split()).rstrip(".") or type(error).__name__
         raise EfficientNetError(f"{path} is not a weight file that can be read: {reason}.") from error
 
 

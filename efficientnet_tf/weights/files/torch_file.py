@@ -85,11 +85,11 @@ class _RebuildTensor:
             isinstance(storage, _Storage)
             and isinstance(shape, tuple)
             and isinstance(stride, tuple)
+            and isinstance(offset, int)
             and len(shape) == len(stride) <= MOST_DIMENSIONS
             and all(isinstance(number, int) and 0 <= number < 1 << 63 for number in (offset, *shape, *stride))
         ):
             raise Damage("a tensor that is not described by numbers")
-        assert isinstance(offset, int)
         last = offset + sum((side - 1) * step for side, step in zip(shape, stride, strict=True))
         if math.prod(shape) > storage.size or (0 not in shape and last >= storage.size):
             raise Damage(f"a tensor of shape {shape} does not fit its storage")
@@ -194,9 +194,9 @@ def _read_chain(file: BinaryIO) -> dict[str, Array]:
 def _load(file: BinaryIO) -> tuple[_TensorUnpickler, Any]:
     """Unpickle one object, and return what unpickled it too."""
     start = file.tell()
-    for opcode, argument, position in pickletools.genops(file):
+    for opcode, argument, _ in pickletools.genops(file):
         # Python makes room for as many objects as the largest number that one is remembered by.
-        if opcode.name == "LONG_BINPUT" and argument > (position or 0):
+        if opcode.name in ("PUT", "LONG_BINPUT") and (argument or 0) > file.tell():
             raise Damage("a pickle that remembers more objects than it holds")
     file.seek(start)
     unpickler = _TensorUnpickler(file)
@@ -208,7 +208,7 @@ def _numbers(content: bytes, storage: _Storage, order: str) -> Array:
     dtype = np.dtype(order + STORAGES[storage.kind])
     if len(content) != storage.size * dtype.itemsize:
         raise Damage("it ends early")
-    numbers = np.frombuffer(content, dtype).astype(dtype.newbyteorder("<"), copy=False)
+    numbers = np.frombuffer(content, dtype).astype(dtype.newbyteorder("="), copy=False)
     return bfloat16_to_float32(numbers) if storage.kind == BFLOAT16 else numbers
 
 
