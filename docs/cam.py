@@ -9,7 +9,7 @@ import io
 import sys
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from efficientnet_tf.cam.pictures import Column, draw, look
 from efficientnet_tf.data.sources import SAMPLE
@@ -27,9 +27,8 @@ def main(target: Path) -> None:
     rows = list(zip(*(look(column, files) for column in columns), strict=True))
     picture = Image.open(io.BytesIO(draw(rows, [column.predictor.name for column in columns]))).convert("RGB")
     picture = picture.resize((WIDTH, round(picture.height * WIDTH / picture.width)), Image.Resampling.LANCZOS)
-    # A palette halves the bytes; dithered, so that the maps stay smooth.
-    palette = picture.quantize(256)
-    picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(target, optimize=True)
+    # 64 levels of each colour look the same, and take half the bytes.
+    ImageOps.posterize(picture, 6).save(target, optimize=True)
 
 
 if __name__ == "__main__":

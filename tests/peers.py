@@ -33,6 +33,9 @@ def keras_difference(name: str, folder: Path, *, ending: str = ".h5") -> tuple[f
     theirs = constructor(weights=None, input_shape=(size, size, 3), classifier_activation=None)
     randomise(theirs, seed=1)
     for layer in theirs.layers:
+        if layer.name.endswith("project_bn"):
+            # Else the branches of a deep network add up to numbers in which rounding errors grow to be the answer.
+            layer.gamma.assign(layer.gamma * 0.3)
         if isinstance(layer, keras.layers.Normalization) and layer.weights:
             layer.set_weights([np.float32([0.4, 0.5, 0.6]), np.float32([0.05, 0.06, 0.07]), np.array(0)])
             layer.finalize_state()

@@ -84,15 +84,6 @@ def test_weights_of_another_variant_do_not_fit():
         EfficientNet(specs.spec("lite0").replace(width=1.2), weights=file)
 
 
-def test_variant_without_weights_names_the_ways_out():
-    message = (
-        "No ImageNet weights for 'b0' are at hand; there are some for lite0, lite1, lite2. Give a .keras or "
-        ".weights.h5 file as --weights=PATH, or start from random ones with --weights=none."
-    )
-    with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
-        EfficientNet("b0")
-
-
 def test_missing_package_says_what_to_install(monkeypatch):
     monkeypatch.setattr(published.importlib.util, "find_spec", lambda name: None)
     message = (

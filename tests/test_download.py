@@ -1,0 +1,227 @@
+"""Downloads from a server on this machine: resumed, checked, unpacked, and told in one line where they fail."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import io
+import re
+import tarfile
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_official_checkpoints import official_variables, write_checkpoint
+
+import efficientnet_tf as efn
+from efficientnet_tf.errors import EfficientNetError, UsageError
+from efficientnet_tf.files import CACHE_VARIABLE
+from efficientnet_tf.weights import download, published
+from efficientnet_tf.weights.archive import unpack
+from efficientnet_tf.weights.download import fetch
+
+CONTENT = bytes(range(256)) * 5000
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    """A server with one file, which may cut a download off, ignore ranges, or lead elsewhere."""
+
+    files: dict[str, bytes]
+    cut_after: int | None
+    ranges: bool
+    seen: list[str | None]
+
+    def do_GET(self):  # the name that http.server wants
+        self.seen.append(self.headers["Range"])
+        if self.path == "/elsewhere":
+            self.send_response(302)
+            self.send_header("Location", "http://example.invalid/file")
+            self.end_headers()
+            return
+        content = self.files.get(self.path)
+        if content is None:
+            self.send_error(404)
+            return
+        tag, begin = f'"{hashlib.md5(content).hexdigest()}"', 0
+        if self.ranges and self.headers["Range"] and self.headers["If-Range"] == tag:
+            begin = int(re.fullmatch(r"bytes=(\d+)-", self.headers["Range"])[1])
+        self.send_response(206 if begin else 200)
+        self.send_header("Content-Length", str(len(content) - begin))
+        self.send_header("ETag", tag)
+        self.end_headers()
+        end, Server.cut_after = Server.cut_after, None
+        self.wfile.write(content[begin:end])
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def server():
+    Server.files, Server.cut_after, Server.ranges, Server.seen = {"/file.bin": CONTENT}, None, True, []
+    running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    thread = threading.Thread(target=running.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{running.server_port}"
+    running.shutdown()
+    running.server_close()
+    thread.join()
+
+
+def test_a_file_is_fetched_once_and_watched(server, tmp_path):
+    steps = []
+    target = fetch(f"{server}/file.bin", tmp_path / "a" / "file.bin", progress=lambda *step: steps.append(step))
+    assert target.read_bytes() == CONTENT
+    assert steps[-1] == (len(CONTENT), len(CONTENT))
+    assert (tmp_path / "a" / "file.bin.sha256").read_text().strip() == hashlib.sha256(CONTENT).hexdigest()
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["file.bin", "file.bin.sha256"]
+    fetch(f"{server}/file.bin", target)
+    assert len(Server.seen) == 1
+    target.write_bytes(b"changed")
+    with pytest.raises(
+        EfficientNetError, match=r"is not the expected file: sha256 [0-9a-f]{64}, expected [0-9a-f]{64}\. "
+    ):
+        fetch(f"{server}/file.bin", target)
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_what_was_cut_off_is_resumed(server, ranges, tmp_path):
+    Server.ranges, Server.cut_after = ranges, 700_000
+    assert fetch(f"{server}/file.bin", tmp_path / "file.bin").read_bytes() == CONTENT
+    assert Server.seen[0] is None
+    assert re.fullmatch(r"bytes=\d+-", Server.seen[1])
+
+
+def test_a_file_that_changed_meanwhile_starts_anew(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "ATTEMPTS", 1)
+    Server.cut_after = 700_000
+    with pytest.raises(EfficientNetError, match="could not be downloaded: "):
+        fetch(f"{server}/file.bin", tmp_path / "file.bin")
+    assert not (tmp_path / "file.bin").exists()
+    Server.files["/file.bin"] = CONTENT[::-1]
+    assert fetch(f"{server}/file.bin", tmp_path / "file.bin").read_bytes() == CONTENT[::-1]
+
+
+def test_a_wrong_hash_is_refused(server, tmp_path):
+    message = (
+        f"{server}/file.bin is not the expected file: md5 {hashlib.md5(CONTENT).hexdigest()}, expected {'0' * 32}. "
+        "It was removed; try again."
+    )
+    with pytest.raises(EfficientNetError, match=f"^{re.escape(message)}$"):
+        fetch(f"{server}/file.bin", tmp_path / "file.bin", md5="0" * 32)
+    assert list(tmp_path.glob("file.bin*")) == []
+
+
+def test_where_to_put_a_file_by_hand(server, tmp_path):
+    message = (
+        f"{server}/absent could not be downloaded: HTTP Error 404: Not Found. "
+        f"Without a network, fetch it elsewhere and put it at {tmp_path / 'absent'}."
+    )
+    with pytest.raises(EfficientNetError, match=f"^{re.escape(message)}$"):
+        fetch(f"{server}/absent", tmp_path / "absent")
+    assert len(Server.seen) == 1
+    with pytest.raises(EfficientNetError, match=r"http://example\.invalid is not https"):
+        fetch(f"{server}/elsewhere", tmp_path / "elsewhere")
+
+
+# The server finds its client gone, which is as it should be.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_too_large_a_file_is_refused(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "LARGEST", 1000)
+    with pytest.raises(EfficientNetError, match=r"it states 1280000 bytes, more than 1000\."):
+        fetch(f"{server}/file.bin", tmp_path / "file.bin")
+
+
+def archive(path: Path, **members: tarfile.TarInfo | bytes) -> Path:
+    with tarfile.open(path, "w:gz") as tar:
+        for name, member in members.items():
+            if isinstance(member, bytes):
+                info = tarfile.TarInfo(name)
+                info.size = len(member)
+                tar.addfile(info, io.BytesIO(member))
+            else:
+                tar.addfile(member)
+    return path
+
+
+def link(name: str, kind: bytes, target: str) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ({"../outside": b"x"}, "'../outside' would be written outside its folder"),
+        ({"/tmp/outside": b"x"}, "'/tmp/outside' would be written outside its folder"),
+        ({"a/../../outside": b"x"}, "'a/../../outside' would be written outside its folder"),
+        ({"a": link("a", tarfile.SYMTYPE, ".."), "a/outside": b"x"}, "'a' is neither a file nor a folder"),
+        ({"a": link("a", tarfile.LNKTYPE, "../outside")}, "'a' is neither a file nor a folder"),
+        ({"a": link("a", tarfile.CHRTYPE, "")}, "'a' is neither a file nor a folder"),
+    ],
+)
+def test_archives_that_write_elsewhere(members, reason, tmp_path):
+    path = archive(tmp_path / "a.tar.gz", **members)
+    message = f"{path} is not an archive that can be unpacked: {reason}."
+    with pytest.raises(EfficientNetError, match=f"^{re.escape(message)}$"):
+        unpack(path, tmp_path / "cache" / "a")
+    assert [file.name for file in tmp_path.rglob("*")] == ["cache", "a.tar.gz"] or not list(tmp_path.rglob("outside"))
+    assert not (tmp_path / "cache" / "a").exists()
+
+
+def test_archives_that_are_damaged_or_too_large(tmp_path, monkeypatch):
+    path = archive(tmp_path / "a.tar.gz", **{"model.ckpt.index": CONTENT})
+    assert (unpack(path, tmp_path / "a") / "model.ckpt.index").read_bytes() == CONTENT
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(EfficientNetError, match="is not an archive that can be unpacked: "):
+        unpack(path, tmp_path / "b")
+    monkeypatch.setattr("efficientnet_tf.weights.archive.LARGEST_TOTAL", 1000)
+    with pytest.raises(EfficientNetError, match=r"more than 1000 files or 1000 bytes\.$"):
+        unpack(archive(tmp_path / "c.tar.gz", a=CONTENT), tmp_path / "c")
+    assert not (tmp_path / "b").exists()
+    assert not (tmp_path / "c").exists()
+
+
+def test_published_weights_from_a_server_to_an_answer(server, tmp_path, monkeypatch, capfd):
+    model = efn.EfficientNet("tiny", weights=None)
+    (tmp_path / "made").mkdir()
+    write_checkpoint(tmp_path / "made", official_variables(model, "efficientnet-tiny"))
+    members = {f"tiny/{file.name}": file.read_bytes() for file in (tmp_path / "made").iterdir()}
+    Server.files["/ckptsaug/tiny.tar.gz"] = archive(tmp_path / "tiny.tar.gz", **members).read_bytes()
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setattr(published, "GOOGLE", server)
+    monkeypatch.setitem(published.ARCHIVES["imagenet"], "tiny", "ckptsaug/tiny.tar.gz")
+    pixels = np.random.default_rng(1).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    for _ in range(2):
+        loaded = efn.EfficientNet("tiny", weights="imagenet")
+        np.testing.assert_array_equal(loaded(pixels).numpy(), model(pixels).numpy())
+    assert len(Server.seen) == 1
+    said = capfd.readouterr().err
+    assert f"Downloading {server}/ckptsaug/tiny.tar.gz (licence Apache-2.0) to {tmp_path / 'cache'}" in said
+
+
+def test_sets_that_a_variant_has_not():
+    message = (
+        "No 'imagenet-21k' weights of 'b8' are published; it has imagenet-advprop. "
+        "Give a file as --weights=PATH, or start from random ones with --weights=none."
+    )
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
+        efn.EfficientNet("b8", weights="imagenet-21k")
+    with pytest.raises(
+        UsageError, match=r"^No 'imagenet' weights of 'resnet50' are published; there are none for it\. "
+    ):
+        efn.EfficientNet("resnet50")
+
+
+def test_hashes_are_those_in_the_source_of_keras_applications():
+    from keras.src.applications import efficientnet, efficientnet_v2
+
+    theirs = {name: hashes[0] for name, hashes in efficientnet.WEIGHTS_HASHES.items()}
+    theirs |= {f"v2-{name.strip('-')}": hashes[0] for name, hashes in efficientnet_v2.WEIGHTS_HASHES.items()}
+    assert {name: md5 for name, (_, md5) in published.KERAS_FILES.items()} == theirs
+    for name, (url, _) in published.KERAS_FILES.items():
+        module = efficientnet_v2 if name.startswith("v2") else efficientnet
+        assert url.startswith(module.BASE_WEIGHTS_PATH)
