@@ -49,8 +49,9 @@ def class_activation_map(
     """Return where on images a network finds a class: the heat maps of the paper's Figure 7.
 
     Without a layer, the class activation map of Zhou et al. (2016, "Learning Deep Features for Discriminative
-    Localization"). With one, Grad-CAM of Selvaraju et al. (2017) at that layer, of the logit's gradient; for the last
-    map both are the same. Evidence against the class is left out, and the rest enlarged bilinearly.
+    Localization"). With one, Grad-CAM of Selvaraju et al. (2017) at that layer, of the logit's gradient: for the last
+    map the same, and further from the output finer, but less telling. Evidence against the class is left out, and the
+    rest enlarged bilinearly.
 
     Args:
         model: any network whose logits come from a `Dense` layer, activated or not.

@@ -88,7 +88,7 @@ def prepare_folder(folder: str | Path, paths: Sequence[str | Path]) -> None:
     find_images(paths)
     target = Path(folder).resolve()
     for path in map(Path, paths):
-        if target.is_relative_to(path.resolve()) or target == path.resolve().parent:
+        if target.is_relative_to(path.resolve()) or target == path.parent.resolve():
             raise UsageError(f"--cam={folder} would put pictures among the photographs of {path}. Give another folder.")
     make_writable(Path(folder))
 
@@ -117,7 +117,7 @@ def add_pictures(
 
 
 def look(column: Column, files: Sequence[str]) -> list[Panel]:
-    """Return what a network sees in photographs."""
+    """Return what a network sees in photographs, in the crop that it takes of each."""
     predictor = column.predictor
     pixels = np.stack([decode_and_crop(Path(file).read_bytes(), predictor.record).numpy() for file in files])
     rows = np.asarray(predictor.probabilities(pixels))

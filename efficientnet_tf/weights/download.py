@@ -83,6 +83,7 @@ def _download(url: str, partial: Path, target: Path, progress: Progress) -> None
             _append(url, partial, progress)
             return
         except urllib.error.HTTPError as error:
+            error.close()
             problem = error
             if error.code < 500:
                 break
@@ -130,7 +131,11 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
     """Follow redirects to https alone."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        _refuse_plain(newurl)
+        try:
+            _refuse_plain(newurl)
+        except urllib.error.URLError:
+            fp.close()
+            raise
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
