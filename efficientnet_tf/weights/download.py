@@ -130,13 +130,15 @@ def _chunks(response: Any) -> Iterator[bytes]:
 class _SafeRedirects(urllib.request.HTTPRedirectHandler):
     """Follow redirects to https alone."""
 
-    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+    def redirect_request(self, *arguments: Any) -> Any:
+        """Return the request that follows: of the request, its response, code, message, headers, and the new address."""
+        _, response, *_, address = arguments
         try:
-            _refuse_plain(newurl)
+            _refuse_plain(address)
         except urllib.error.URLError:
-            fp.close()
+            response.close()
             raise
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+        return super().redirect_request(*arguments)
 
 
 def _refuse_plain(url: str) -> None:
