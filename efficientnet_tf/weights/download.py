@@ -131,7 +131,7 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
     """Follow redirects to https alone."""
 
     def redirect_request(self, *arguments: Any) -> Any:
-        """Return the request that follows: of the request, its response, code, message, headers, and the new address."""
+        """Return the request that follows; the arguments end in the new address."""
         _, response, *_, address = arguments
         try:
             _refuse_plain(address)
