@@ -124,11 +124,13 @@ def preprocessing_of(model: keras.Model) -> Preprocessing:
     and the usual ones otherwise.
     """
     height, width = model.input_shape[1:3]
-    named = list_variants()
-    variant = model.name.removeprefix("efficientnet_")
+    name = model.name.removeprefix("efficientnet_")
+    # A scaled network is called after its base: b0-phi1.5.
+    named = [variant for variant in list_variants() if f"{name}-".startswith(f"{variant}-")]
+    variant = max(named, key=len, default=None)
     if height is None or width is None:
-        height = width = spec(variant).image_size if variant in named else 224
-    record = spec(variant).preprocessing((height, width)) if variant in named else Preprocessing((height, width))
+        height = width = spec(variant).image_size if variant else 224
+    record = spec(variant).preprocessing((height, width)) if variant else Preprocessing((height, width))
     rescaling = next((layer for layer in model.layers if isinstance(layer, layers.Rescaling)), None)
     if rescaling is None:
         return record

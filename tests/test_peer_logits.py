@@ -10,7 +10,7 @@ from efficientnet_tf.errors import EfficientNetError
 from efficientnet_tf.pretrained import build_network
 from efficientnet_tf.weights.origins import as_trained
 
-QUICK = ("EfficientNetB0", "EfficientNetB3", "EfficientNetV2B0", "EfficientNetV2S")
+QUICK = (*(f"EfficientNetB{number}" for number in range(4)), "EfficientNetV2B0", "EfficientNetV2S")
 NAMES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in KERAS]
 
 
@@ -47,6 +47,19 @@ def test_preprocessing_is_that_of_torchvision(network):
     assert ours.mean == pytest.approx([value * 255 for value in theirs["mean"]])
     assert ours.std == pytest.approx([value * 255 for value in theirs["std"]])
     assert ours.batch_norm_epsilon == theirs["batch_norm_epsilon"]
+
+
+@pytest.mark.parametrize(
+    "variant", ["tf_efficientnet_b0", "tf_efficientnet_es", "tf_efficientnetv2_s", "tf_efficientnetv2_m"]
+)
+def test_preprocessing_is_that_of_timm(variant):
+    for tag, theirs in about()["inputs"]["timm"][variant].items():
+        config = {key: list(value) if isinstance(value, tuple) else value for key, value in theirs.items()}
+        ours = as_trained(specs.spec(variant), "timm-tf", {"pretrained_cfg": config})
+        assert ours.mean == pytest.approx([value * 255 for value in theirs["mean"]]), tag
+        assert ours.crop == ("none" if theirs.get("crop_mode") == "squash" else "center"), tag
+        size = ours.image_size
+        assert size / (size + ours.crop_padding) == pytest.approx(theirs["crop_pct"], abs=2e-3), tag
 
 
 def test_timm_without_its_name_is_refused_with_the_reason(tmp_path):

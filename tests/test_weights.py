@@ -60,6 +60,18 @@ def test_new_classifier_starts_at_zero():
     np.testing.assert_array_equal(model.get_layer("top_conv").get_weights(), full.get_layer("top_conv").get_weights())
 
 
+def test_grey_pictures_and_a_fourth_channel(golden):
+    colour = EfficientNet("lite0", include_top=False, pooling="avg")
+    grey_pixels = golden["images_uint8"][:2, ..., :1]
+    expected = colour.predict(np.repeat(grey_pixels, 3, axis=-1), verbose=0)
+    grey = EfficientNet("lite0", include_top=False, pooling="avg", input_shape=(224, 224, 1))
+    np.testing.assert_allclose(grey.predict(grey_pixels, verbose=0), expected, atol=1e-4)
+    four = EfficientNet("lite0", include_top=False, pooling="avg", input_shape=(224, 224, 4))
+    noise = np.random.default_rng(1).integers(0, 256, (2, 224, 224, 1), dtype=np.uint8)
+    pixels = np.concatenate([np.repeat(grey_pixels, 3, axis=-1), noise], axis=-1)
+    np.testing.assert_allclose(four.predict(pixels, verbose=0), expected, atol=1e-4)
+
+
 def test_missing_and_left_over_tensors_are_named():
     spec = specs.spec("lite0")
     tensors = torch_file.read_tensors(published.imagenet_file("lite0"))

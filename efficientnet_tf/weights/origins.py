@@ -58,6 +58,8 @@ _TORCHVISION = {
 }
 # fmt: on
 _HALF = (127.5, 127.5, 127.5)
+# timm's names of what our record calls a crop.
+_CROPS = {"center": "center", "squash": "none"}
 
 
 def origin_of(tensors: Mapping[str, Array], path: str, metadata: Mapping[str, Any]) -> str:
@@ -160,8 +162,8 @@ def as_trained(architecture: Spec, origin: str, metadata: Mapping[str, Any]) -> 
 
 
 def _of_timm(architecture: Spec, origin: str, config: Mapping[str, Any]) -> Spec:
-    """Return an architecture as timm builds it."""
-    changes: dict[str, Any] = {"interpolation": "bicubic", "crop": "center"}
+    """Return an architecture as timm builds it, with the preprocessing that `config` tells, or timm's usual one."""
+    changes: dict[str, Any] = {"interpolation": "bicubic"}
     if origin == "timm":
         changes.update(padding="symmetric", batch_norm_epsilon=1e-5)
     if f"{architecture.name}-2020" in list_variants():
@@ -169,12 +171,16 @@ def _of_timm(architecture: Spec, origin: str, config: Mapping[str, Any]) -> Spec
         changes["blocks"] = spec(f"{architecture.name}-2020").blocks
     if architecture.mean != MEAN:
         changes.update(mean=_HALF, std=_HALF)
-    for key, factor in (("mean", 255.0), ("std", 255.0)):
+    if architecture.name == "v2-s":
+        changes.update(crop="center", crop_padding=0)
+    for key in ("mean", "std"):
         if isinstance(config.get(key), list) and len(config[key]) == 3:
-            changes[key] = tuple(factor * float(value) for value in config[key])
+            changes[key] = tuple(255.0 * float(value) for value in config[key])
     if isinstance(config.get("crop_pct"), int | float) and 0.5 <= config["crop_pct"] <= 1.0:
         size = architecture.image_size
         changes["crop_padding"] = round(size / config["crop_pct"]) - size
+    if config.get("crop_mode") in _CROPS:
+        changes["crop"] = _CROPS[config["crop_mode"]]
     if config.get("interpolation") in ("bilinear", "bicubic"):
         changes["interpolation"] = config["interpolation"]
     return dataclasses.replace(architecture, **changes)
