@@ -73,7 +73,7 @@ def test_help_names_every_flag_and_default(capsys):
         ("train", ["b0"], 2, "efficientnet-train takes flags only, got 'b0'; write --name=value."),
         ("train", [], 2, "--data is missing. Allowed: 'sample' (the bundled photographs); "),
         ("train", ["--data=absent"], 2, "No such data: 'absent'. Allowed: "),
-        ("train", ["--data=sample", "--variant=b0"], 2, "No ImageNet weights for 'b0' are at hand; "),
+        ("train", ["--data=sample", "--variant=resnet50"], 2, "No 'imagenet' weights of 'resnet50' are published; "),
         ("train", ["--data=sample", "--flagfile=absent.cfg"], 2, "Unable to open flagfile: "),
         ("train", ["--data=sample", "--seed=99999999999"], 2, "seed must be at most 4294967295, got 99999999999."),
         ("train", ["--data=sample", "--warmup_epochs=inf"], 2, "warmup_epochs must be a number, got 'inf'."),
