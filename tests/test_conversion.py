@@ -61,3 +61,10 @@ def test_wrong_input_is_one_line(arguments, status, message, tmp_path, monkeypat
     assert re.match(f"^efficientnet-convert: {re.escape(message)}", error)
     assert error.count("\n") == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty.pth"]
+
+
+def test_every_origin_can_be_named():
+    from efficientnet_tf.config.convert import ORIGINS
+    from efficientnet_tf.weights import ORIGINS as KNOWN
+
+    assert tuple(KNOWN) == ORIGINS
