@@ -32,6 +32,8 @@ def convert(config: ConvertConfig) -> dict[str, Any]:
     network = build_network(
         network_of(config), weights=config.source, origin=config.origin, image_size=config.image_size
     )
+    if not network.has_classifier:
+        raise UsageError(f"{config.source} holds no classifier, so that what it converts to would know nothing.")
     make_writable(target.parent)
     save_whole(network.model, target)
     write_labels(target.parent / LABELS, network.labels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+import weakref
 from typing import Any
 
 import keras
@@ -28,6 +29,9 @@ CLASSIFIER_ACTIVATIONS = ("softmax", "sigmoid", None)
 CHANNELS = (1, 3, 4)
 
 Shape = tuple[int | None, int | None, int]
+
+#: The record of each model whose weights brought one, for as long as the model is there.
+RECORDS: weakref.WeakKeyDictionary[keras.Model, Preprocessing] = weakref.WeakKeyDictionary()
 
 # Keras follows a network's layers by calling itself: L2, 88 blocks deep, takes more calls than Python allows at first.
 sys.setrecursionlimit(max(sys.getrecursionlimit(), 10_000))
@@ -131,6 +135,8 @@ def preprocessing_of(model: keras.Model) -> Preprocessing:
     if height is None or width is None:
         height = width = spec(variant).image_size if variant else 224
     record = spec(variant).preprocessing((height, width)) if variant else Preprocessing((height, width))
+    if model in RECORDS:
+        record = dataclasses.replace(RECORDS[model], image_size=(height, width))
     rescaling = next((layer for layer in model.layers if isinstance(layer, layers.Rescaling)), None)
     if rescaling is None:
         return record

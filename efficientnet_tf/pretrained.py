@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from efficientnet_tf.errors import UsageError
-from efficientnet_tf.model import Head, Shape, build_model
+from efficientnet_tf.model import RECORDS, Head, Shape, build_model
 from efficientnet_tf.specs import Preprocessing, Spec, spec
 from efficientnet_tf.weights import labels_for, put_into, read_pretrained
 
@@ -156,6 +156,7 @@ def build_network(
         include_preprocessing=include_preprocessing,
         name=name,
     )
+    RECORDS[model] = record
     has_classifier = put_into(model, pretrained) if pretrained else False
     return Network(model, architecture, record, has_classifier)
 

@@ -12,6 +12,7 @@ from networks import randomise
 
 import efficientnet_tf as efn
 from efficientnet_tf.cli import convert
+from efficientnet_tf.model import preprocessing_of
 from efficientnet_tf.weights.published import imagenet_file
 
 
@@ -61,6 +62,26 @@ def test_wrong_input_is_one_line(arguments, status, message, tmp_path, monkeypat
     assert re.match(f"^efficientnet-convert: {re.escape(message)}", error)
     assert error.count("\n") == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty.pth"]
+
+
+def test_record_beside_a_file_and_of_a_network_are_kept(tmp_path):
+    source = efn.EfficientNet("tiny", weights=None)
+    source.save(tmp_path / "source.keras")
+    record = efn.spec("tiny").replace(crop_padding=0, interpolation="bilinear").preprocessing()
+    (tmp_path / "preprocessing.json").write_text(json.dumps(record.to_json()))
+    model = efn.EfficientNet("tiny", weights=tmp_path / "source.keras")
+    kept = preprocessing_of(model)
+    assert (kept.crop_padding, kept.interpolation, kept.image_size) == (0, "bilinear", (32, 32))
+    assert kept.scale == pytest.approx(record.scale)
+
+
+def test_a_file_without_a_classifier_is_refused(tmp_path, capsys):
+    efn.EfficientNet("tiny", weights=None, include_top=False).save(tmp_path / "a.keras")
+    status = convert.main(
+        [f"--source={tmp_path / 'a.keras'}", "--variant=tiny", f"--output={tmp_path / 'b' / 'c.keras'}"]
+    )
+    message = f"{tmp_path / 'a.keras'} holds no classifier, so that what it converts to would know nothing."
+    assert (status, capsys.readouterr().err) == (2, f"efficientnet-convert: {message}\n")
 
 
 def test_every_origin_can_be_named():

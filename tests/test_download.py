@@ -78,7 +78,7 @@ def test_a_file_is_fetched_once_and_watched(server, tmp_path):
     assert target.read_bytes() == CONTENT
     assert steps[-1] == (len(CONTENT), len(CONTENT))
     assert (tmp_path / "a" / "file.bin.sha256").read_text().strip() == hashlib.sha256(CONTENT).hexdigest()
-    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["file.bin", "file.bin.sha256"]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [".file.bin.lock", "file.bin", "file.bin.sha256"]
     fetch(f"{server}/file.bin", target)
     assert len(Server.seen) == 1
     target.write_bytes(b"changed")
@@ -176,7 +176,12 @@ def test_archives_that_write_elsewhere(members, reason, tmp_path):
 def test_archives_that_are_damaged_or_too_large(tmp_path, monkeypatch):
     path = archive(tmp_path / "a.tar.gz", **{"model.ckpt.index": CONTENT})
     assert (unpack(path, tmp_path / "a") / "model.ckpt.index").read_bytes() == CONTENT
-    path.write_bytes(path.read_bytes()[:100])
+    whole = path.read_bytes()
+    # A bit that is wrong shows only in the sum at the end.
+    path.write_bytes(whole[:-8] + b"\0" * 4 + whole[-4:])
+    with pytest.raises(EfficientNetError, match=r"is not an archive that can be unpacked: CRC check failed"):
+        unpack(path, tmp_path / "b")
+    path.write_bytes(whole[:100])
     with pytest.raises(EfficientNetError, match="is not an archive that can be unpacked: "):
         unpack(path, tmp_path / "b")
     monkeypatch.setattr("efficientnet_tf.weights.archive.LARGEST_TOTAL", 1000)
@@ -202,6 +207,28 @@ def test_published_weights_from_a_server_to_an_answer(server, tmp_path, monkeypa
     assert len(Server.seen) == 1
     said = capfd.readouterr().err
     assert f"Downloading {server}/ckptsaug/tiny.tar.gz (licence Apache-2.0) to {tmp_path / 'cache'}" in said
+
+
+def test_what_is_no_archive_does_not_stay_in_the_cache(server, tmp_path, monkeypatch):
+    Server.files["/ckptsaug/tiny.tar.gz"] = b"<html>Please log in</html>"
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(published, "GOOGLE", server)
+    monkeypatch.setitem(published.ARCHIVES["imagenet"], "tiny", "ckptsaug/tiny.tar.gz")
+    with pytest.raises(
+        EfficientNetError, match=r"^[^\n]*is not an archive that can be unpacked: [^\n]* It was removed; try a"
+    ):
+        efn.EfficientNet("tiny", weights="imagenet")
+    assert list(tmp_path.rglob("tiny*")) == []
+
+
+def test_two_at_once_fetch_once(server, tmp_path):
+    threads = [threading.Thread(target=fetch, args=(f"{server}/file.bin", tmp_path / "file.bin")) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (tmp_path / "file.bin").read_bytes() == CONTENT
+    assert len(Server.seen) == 1
 
 
 def test_sets_that_a_variant_has_not():

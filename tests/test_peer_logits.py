@@ -8,7 +8,7 @@ from peers import KERAS, about, keras_difference, load_peer, peer_difference
 from efficientnet_tf import specs
 from efficientnet_tf.errors import EfficientNetError
 from efficientnet_tf.pretrained import build_network
-from efficientnet_tf.weights.origins import as_trained
+from efficientnet_tf.weights.origins import as_trained, origin_of
 
 QUICK = (*(f"EfficientNetB{number}" for number in range(4)), "EfficientNetV2B0", "EfficientNetV2S")
 NAMES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in KERAS]
@@ -59,7 +59,27 @@ def test_preprocessing_is_that_of_timm(variant):
         assert ours.mean == pytest.approx([value * 255 for value in theirs["mean"]]), tag
         assert ours.crop == ("none" if theirs.get("crop_mode") == "squash" else "center"), tag
         size = ours.image_size
+        assert size == (theirs.get("test_input_size") or theirs["input_size"])[1], tag
         assert size / (size + ours.crop_padding) == pytest.approx(theirs["crop_pct"], abs=2e-3), tag
+
+
+@pytest.mark.parametrize(
+    ("path", "origin"),
+    [
+        ("models/tf_efficientnet_b0_aa-827b6e33.pth", "timm-tf"),
+        ("tf_efficientnetv2_s.in21k/model.safetensors", "timm-tf"),
+        ("efficientnet_b0_ra-3dd342df.pth", "timm"),
+        ("efficientnet_tf/model.safetensors", None),
+        ("efficientnet_tf/tf-b0.pth", None),
+    ],
+)
+def test_the_name_of_a_file_of_timm(path, origin):
+    tensors = {"conv_stem.weight": None}
+    if origin:
+        assert origin_of(tensors, path, {}) == origin
+    else:
+        with pytest.raises(EfficientNetError, match="is timm's, but not whether"):
+            origin_of(tensors, path, {})
 
 
 def test_timm_without_its_name_is_refused_with_the_reason(tmp_path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
 import tarfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from efficientnet_tf.errors import EfficientNetError
@@ -32,8 +34,12 @@ def unpack(archive: Path, folder: Path) -> Path:
                 if number > MOST_MEMBERS or total > LARGEST_TOTAL:
                     raise tarfile.TarError(f"more than {MOST_MEMBERS} files or {LARGEST_TOTAL} bytes")
                 tar.extract(member, unfinished, filter="data")
-    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
-        raise EfficientNetError(f"{archive} is not an archive that can be unpacked: {error}.") from error
+            # Only at its very end does a compressed file tell whether all of it was right.
+            while tar.fileobj is not None and tar.fileobj.read(1 << 20):
+                pass
+    except (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else "it ends early"
+        raise EfficientNetError(f"{archive} is not an archive that can be unpacked: {reason}.") from error
     return folder
 
 

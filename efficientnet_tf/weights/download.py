@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import os
@@ -43,17 +44,30 @@ def fetch(url: str, target: Path, *, md5: str | None = None, progress: Progress 
     """
     if not target.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
-        # The process's number, so that two processes never write into one file; only the first one's is resumed.
-        partial = target.with_name(f"{target.name}.partial")
-        _download(url, partial, target, progress)
-        _check(partial, url, md5, None)
-        if md5 is None:
-            atomic_write_text(_record(target), f"{_digest(partial, 'sha256')}\n")
-        os.replace(partial, target)
-        return target
+        with _alone(target):
+            # Another process may have fetched it while this one waited.
+            if not target.is_file():
+                partial = target.with_name(f"{target.name}.partial")
+                _download(url, partial, target, progress)
+                _check(partial, url, md5, None)
+                if md5 is None:
+                    atomic_write_text(_record(target), f"{_digest(partial, 'sha256')}\n")
+                os.replace(partial, target)
+                return target
     recorded = _record(target).read_text(encoding="ascii").strip() if _record(target).is_file() else None
     _check(target, url, md5, recorded)
     return target
+
+
+@contextlib.contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """Wait until no other process downloads the same file; on Windows, where there is no such lock, do not."""
+    with target.with_name(f".{target.name}.lock").open("w") as lock:
+        with contextlib.suppress(ImportError):
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _record(target: Path) -> Path:

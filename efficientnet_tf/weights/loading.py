@@ -10,9 +10,9 @@ from typing import Any
 
 import keras
 
-from efficientnet_tf.errors import UsageError, unknown_name
+from efficientnet_tf.errors import EfficientNetError, UsageError, unknown_name
 from efficientnet_tf.model import CLASSIFIER
-from efficientnet_tf.specs import Spec
+from efficientnet_tf.specs import Preprocessing, Spec
 from efficientnet_tf.weights import keras_weights
 from efficientnet_tf.weights.files import read_weights
 from efficientnet_tf.weights.matching import LayerWeights, assign, match
@@ -79,9 +79,21 @@ def _read(spec: Spec, path: Path, origin: str | None) -> Pretrained:
     origin = origin or origin_of(file.tensors, str(path), metadata)
     if origin == "keras":
         spec = keras_weights.as_saved(spec, file.tensors, file.metadata.get("config", {}))
-        return Pretrained(spec, keras_weights.layer_weights(file.tensors), str(path))
+        return Pretrained(_as_recorded(spec, path), keras_weights.layer_weights(file.tensors), str(path))
     naming, tensors = naming_of(origin, file.tensors)
     return Pretrained(as_trained(spec, origin, metadata), match(spec, tensors, naming, where=str(path)), str(path))
+
+
+def _as_recorded(spec: Spec, path: Path) -> Spec:
+    """Return an architecture with the crop and interpolation of the record beside a file, if there is one."""
+    record = path.parent / "preprocessing.json"
+    if not record.is_file():
+        return spec
+    try:
+        read = Preprocessing.from_json(json.loads(record.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise EfficientNetError(f"{record} is not a preprocessing record: {error}") from error
+    return spec.replace(crop=read.crop, crop_padding=read.crop_padding, interpolation=read.interpolation)
 
 
 def put_into(model: keras.Model, pretrained: Pretrained) -> bool:

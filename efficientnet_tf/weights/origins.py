@@ -58,6 +58,8 @@ _TORCHVISION = {
 }
 # fmt: on
 _HALF = (127.5, 127.5, 127.5)
+# A folder `efficientnet_tf` is no such name: a variant follows the underscore.
+_TIMM_NAME = re.compile(r"(tf_)?efficientnet(?:v2)?_(?:b\d|l2|lite\d|e[sml]|cc|s|m|l|xl|rw)(?![a-z])")
 # timm's names of what our record calls a crop.
 _CROPS = {"center": "center", "squash": "none"}
 
@@ -83,7 +85,7 @@ def origin_of(tensors: Mapping[str, Array], path: str, metadata: Mapping[str, An
         return found[0]
     names = [str(metadata.get("architecture", "")), *reversed(re.split(r"[/\\]", path))]
     for name in names:
-        if match := re.search(r"(tf_)?efficientnet(v2)?_", name):
+        if match := _TIMM_NAME.search(name):
             return "timm-tf" if match[1] else "timm"
     raise EfficientNetError(
         f"{path} is timm's, but not whether its network pads as TensorFlow or as PyTorch: the tensors have the same "
@@ -97,7 +99,10 @@ def naming_of(origin: str, tensors: Mapping[str, Array]) -> tuple[Naming, dict[s
     if origin != "official":
         return NAMINGS[origin], dict(tensors)
     names = dict(tensors)
-    root = next(name for name in names if name.endswith("stem/conv2d/kernel")).removesuffix("stem/conv2d/kernel")
+    stem = next((name for name in names if name.endswith("stem/conv2d/kernel")), None)
+    if stem is None:
+        raise EfficientNetError("It holds no stem/conv2d/kernel, so it is not an official checkpoint.")
+    root = stem.removesuffix("stem/conv2d/kernel")
     plain = {name.removeprefix(root): array for name, array in names.items()}
     # Outside of TPUs the class, and so the name, is another.
     plain = {re.sub(r"/batch_normalization", "/tpu_batch_normalization", name): array for name, array in plain.items()}
@@ -151,7 +156,8 @@ def as_trained(architecture: Spec, origin: str, metadata: Mapping[str, Any]) -> 
             interpolation=interpolation,
         )
     if origin in ("timm", "timm-tf"):
-        return _of_timm(architecture, origin, metadata.get("pretrained_cfg") or {})
+        config = metadata.get("pretrained_cfg")
+        return _of_timm(architecture, origin, config if isinstance(config, dict) else {})
     if origin == "resnet":
         return architecture.replace(padding="symmetric", interpolation="bilinear")
     if origin == "official":
@@ -176,8 +182,11 @@ def _of_timm(architecture: Spec, origin: str, config: Mapping[str, Any]) -> Spec
     for key in ("mean", "std"):
         if isinstance(config.get(key), list) and len(config[key]) == 3:
             changes[key] = tuple(255.0 * float(value) for value in config[key])
+    match config.get("test_input_size") or config.get("input_size"):
+        case [3, int() as height, int() as width] if height == width >= 32:
+            changes["image_size"] = height
     if isinstance(config.get("crop_pct"), int | float) and 0.5 <= config["crop_pct"] <= 1.0:
-        size = architecture.image_size
+        size = changes.get("image_size", architecture.image_size)
         changes["crop_padding"] = round(size / config["crop_pct"]) - size
     if config.get("crop_mode") in _CROPS:
         changes["crop"] = _CROPS[config["crop_mode"]]

@@ -131,7 +131,7 @@ def weight_file(variant: str, name: str) -> Path:
 
     Raises:
         UsageError: the variant has no such set.
-        MissingDependencyError: the package that carries it is not installed, and there is no network.
+        MissingDependencyError: the package that carries it is not installed.
         EfficientNetError: it could not be downloaded, or is not the published file.
     """
     if name not in sets_of(variant):
@@ -147,7 +147,13 @@ def weight_file(variant: str, name: str) -> Path:
         return _fetch(url, md5)
     archive = _fetch(f"{GOOGLE}/{ARCHIVES[name][variant]}", None)
     folder = archive.with_name(archive.name.removesuffix(".tgz").removesuffix(".tar.gz"))
-    return _checkpoint(folder if folder.is_dir() else unpack(archive, folder))
+    try:
+        return _checkpoint(folder if folder.is_dir() else unpack(archive, folder))
+    except EfficientNetError as error:
+        # What another server sent in its place would else be found in the cache for ever.
+        archive.unlink(missing_ok=True)
+        archive.with_name(f"{archive.name}.sha256").unlink(missing_ok=True)
+        raise EfficientNetError(f"{error} It was removed; try again.") from error
 
 
 def _fetch(url: str, md5: str | None) -> Path:
@@ -170,7 +176,7 @@ def _checkpoint(folder: Path) -> Path:
     """Return the prefix of the only checkpoint in an unpacked archive."""
     found = sorted(folder.rglob("*.index"))
     if len(found) != 1:
-        raise EfficientNetError(f"{folder} must hold one checkpoint, got {len(found)}. Remove it, and try again.")
+        raise EfficientNetError(f"{folder} must hold one checkpoint, got {len(found)}.")
     return found[0].with_suffix("")
 
 
