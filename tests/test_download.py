@@ -1,25 +1,24 @@
-"""Downloads from a server on this machine: resumed, checked, unpacked, and told in one line where they fail."""
+"""Downloads from a server on this machine: resumed, checked, and told in one line where they fail."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import http.server
-import io
+import os
 import re
-import tarfile
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
+from test_archive import archive
 from test_official_checkpoints import official_variables, write_checkpoint
 
 import efficientnet_tf as efn
 from efficientnet_tf.errors import EfficientNetError, UsageError
 from efficientnet_tf.files import CACHE_VARIABLE
 from efficientnet_tf.weights import download, published
-from efficientnet_tf.weights.archive import unpack
 from efficientnet_tf.weights.download import fetch
 
 CONTENT = bytes(range(256)) * 5000
@@ -31,6 +30,8 @@ class Server(http.server.BaseHTTPRequestHandler):
     files: dict[str, bytes]
     cut_after: int | None
     ranges: bool
+    # What a server says amiss of the rest that it sends.
+    wrong: dict[str, str]
     seen: list[str | None]
 
     def do_GET(self):  # the name that http.server wants
@@ -47,9 +48,15 @@ class Server(http.server.BaseHTTPRequestHandler):
         tag, begin = f'"{hashlib.md5(content).hexdigest()}"', 0
         if self.ranges and self.headers["Range"] and self.headers["If-Range"] == tag:
             begin = int(re.fullmatch(r"bytes=(\d+)-", self.headers["Range"])[1])
+        if begin >= len(content):
+            self.send_error(416)
+            return
+        said = {"Content-Length": str(len(content) - begin), "ETag": tag}
+        if begin:
+            said |= {"Content-Range": f"bytes {begin}-{len(content) - 1}/{len(content)}", **Server.wrong}
         self.send_response(206 if begin else 200)
-        self.send_header("Content-Length", str(len(content) - begin))
-        self.send_header("ETag", tag)
+        for name, value in said.items():
+            self.send_header(name, value)
         self.end_headers()
         end, Server.cut_after = Server.cut_after, None
         # A client that refuses what it is sent goes away.
@@ -63,6 +70,7 @@ class Server(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     Server.files, Server.cut_after, Server.ranges, Server.seen = {"/file.bin": CONTENT}, None, True, []
+    Server.wrong = {}
     running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
     thread = threading.Thread(target=running.serve_forever)
     thread.start()
@@ -107,6 +115,26 @@ def test_a_file_that_changed_meanwhile_starts_anew(server, tmp_path, monkeypatch
     assert fetch(f"{server}/file.bin", tmp_path / "file.bin").read_bytes() == CONTENT[::-1]
 
 
+@pytest.mark.parametrize("wrong", [{"ETag": '"other"'}, {"Content-Range": "bytes 0-1279999/1280000"}])
+def test_a_rest_of_something_else_is_not_appended(server, wrong, tmp_path):
+    Server.cut_after, Server.wrong = 700_000, wrong
+    assert fetch(f"{server}/file.bin", tmp_path / "file.bin").read_bytes() == CONTENT
+    assert [seen is None for seen in Server.seen] == [True, False, True]
+
+
+def test_a_partial_file_that_is_whole_starts_anew(server, tmp_path):
+    (tmp_path / "file.bin.partial").write_bytes(CONTENT)
+    (tmp_path / "file.bin.partial.etag").write_text(f'"{hashlib.md5(CONTENT).hexdigest()}"')
+    assert fetch(f"{server}/file.bin", tmp_path / "file.bin").read_bytes() == CONTENT
+    assert Server.seen == [f"bytes={len(CONTENT)}-", None]
+
+
+def test_plain_addresses_are_refused(tmp_path):
+    for url in ("http://example.invalid/file", "file:///etc/hostname"):
+        with pytest.raises(EfficientNetError, match=r"could not be downloaded: .* is not https"):
+            fetch(url, tmp_path / "file")
+
+
 def test_a_wrong_hash_is_refused(server, tmp_path):
     message = (
         f"{server}/file.bin is not the expected file: md5 {hashlib.md5(CONTENT).hexdigest()}, expected {'0' * 32}. "
@@ -133,62 +161,6 @@ def test_too_large_a_file_is_refused(server, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "LARGEST", 1000)
     with pytest.raises(EfficientNetError, match=r"it states 1280000 bytes, more than 1000\."):
         fetch(f"{server}/file.bin", tmp_path / "file.bin")
-
-
-def archive(path: Path, **members: tarfile.TarInfo | bytes) -> Path:
-    with tarfile.open(path, "w:gz") as tar:
-        for name, member in members.items():
-            if isinstance(member, bytes):
-                info = tarfile.TarInfo(name)
-                info.size = len(member)
-                tar.addfile(info, io.BytesIO(member))
-            else:
-                tar.addfile(member)
-    return path
-
-
-def link(name: str, kind: bytes, target: str) -> tarfile.TarInfo:
-    info = tarfile.TarInfo(name)
-    info.type, info.linkname = kind, target
-    return info
-
-
-@pytest.mark.parametrize(
-    ("members", "reason"),
-    [
-        ({"../outside": b"x"}, "'../outside' would be written outside its folder"),
-        ({"/tmp/outside": b"x"}, "'/tmp/outside' would be written outside its folder"),
-        ({"a/../../outside": b"x"}, "'a/../../outside' would be written outside its folder"),
-        ({"a": link("a", tarfile.SYMTYPE, ".."), "a/outside": b"x"}, "'a' is neither a file nor a folder"),
-        ({"a": link("a", tarfile.LNKTYPE, "../outside")}, "'a' is neither a file nor a folder"),
-        ({"a": link("a", tarfile.CHRTYPE, "")}, "'a' is neither a file nor a folder"),
-    ],
-)
-def test_archives_that_write_elsewhere(members, reason, tmp_path):
-    path = archive(tmp_path / "a.tar.gz", **members)
-    message = f"{path} is not an archive that can be unpacked: {reason}."
-    with pytest.raises(EfficientNetError, match=f"^{re.escape(message)}$"):
-        unpack(path, tmp_path / "cache" / "a")
-    assert [file.name for file in tmp_path.rglob("*")] == ["cache", "a.tar.gz"] or not list(tmp_path.rglob("outside"))
-    assert not (tmp_path / "cache" / "a").exists()
-
-
-def test_archives_that_are_damaged_or_too_large(tmp_path, monkeypatch):
-    path = archive(tmp_path / "a.tar.gz", **{"model.ckpt.index": CONTENT})
-    assert (unpack(path, tmp_path / "a") / "model.ckpt.index").read_bytes() == CONTENT
-    whole = path.read_bytes()
-    # A bit that is wrong shows only in the sum at the end.
-    path.write_bytes(whole[:-8] + b"\0" * 4 + whole[-4:])
-    with pytest.raises(EfficientNetError, match=r"is not an archive that can be unpacked: CRC check failed"):
-        unpack(path, tmp_path / "b")
-    path.write_bytes(whole[:100])
-    with pytest.raises(EfficientNetError, match="is not an archive that can be unpacked: "):
-        unpack(path, tmp_path / "b")
-    monkeypatch.setattr("efficientnet_tf.weights.archive.LARGEST_TOTAL", 1000)
-    with pytest.raises(EfficientNetError, match=r"more than 1000 files or 1000 bytes\.$"):
-        unpack(archive(tmp_path / "c.tar.gz", a=CONTENT), tmp_path / "c")
-    assert not (tmp_path / "b").exists()
-    assert not (tmp_path / "c").exists()
 
 
 def test_published_weights_from_a_server_to_an_answer(server, tmp_path, monkeypatch, capfd):
@@ -219,6 +191,25 @@ def test_what_is_no_archive_does_not_stay_in_the_cache(server, tmp_path, monkeyp
     ):
         efn.EfficientNet("tiny", weights="imagenet")
     assert list(tmp_path.rglob("tiny*")) == []
+    # Nor does an archive that holds no checkpoint, or what was unpacked of it.
+    Server.files["/ckptsaug/tiny.tar.gz"] = archive(tmp_path / "other.tar.gz", readme=b"").read_bytes()
+    with pytest.raises(EfficientNetError, match=r"must hold one checkpoint, got 0\. It was removed; try again\.$"):
+        efn.EfficientNet("tiny", weights="imagenet")
+    assert list(tmp_path.rglob("tiny*")) == []
+
+
+def test_an_archive_stays_where_the_disk_is_full(server, tmp_path, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    Server.files["/ckptsaug/tiny.tar.gz"] = archive(tmp_path / "made.tar.gz", a=b"").read_bytes()
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(published, "GOOGLE", server)
+    monkeypatch.setitem(published.ARCHIVES["imagenet"], "tiny", "ckptsaug/tiny.tar.gz")
+    monkeypatch.setattr("efficientnet_tf.weights.archive._extract", full)
+    with pytest.raises(OSError, match=re.escape(os.strerror(errno.ENOSPC))):
+        efn.EfficientNet("tiny", weights="imagenet")
+    assert [path.name for path in tmp_path.rglob("tiny.tar.gz")] == ["tiny.tar.gz"]
 
 
 def test_two_at_once_fetch_once(server, tmp_path):

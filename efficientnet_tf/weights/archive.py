@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import lzma
+import gzip
 import tarfile
 import zlib
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from efficientnet_tf.errors import EfficientNetError
 from efficientnet_tf.files import atomic_directory
 
-# The largest published archive, L2's, has a few files of 2 GB in all.
-LARGEST_TOTAL = 8 << 30
+# Weights hardly compress; the graph that some archives hold as well does, and is small.
+LARGEST_EXPANSION = 4
+ALLOWANCE = 64 << 20
 MOST_MEMBERS = 1000
+LONGEST_NAME = 255
+CHUNK = 1 << 20
 
 
 def unpack(archive: Path, folder: Path) -> Path:
@@ -23,29 +27,54 @@ def unpack(archive: Path, folder: Path) -> Path:
         folder: what it becomes; an older one is replaced.
 
     Raises:
-        EfficientNetError: the archive is damaged, too large, or would write elsewhere.
+        EfficientNetError: the archive is damaged, too large for its size, or would write elsewhere.
+        OSError: the folder cannot be written, or the disk is full; the archive is not to blame.
     """
     try:
-        with tarfile.open(archive, "r:*") as tar, atomic_directory(folder) as unfinished:
-            total = 0
-            for number, member in enumerate(tar, start=1):
-                _refuse_strangers(member)
-                total += member.size
-                if number > MOST_MEMBERS or total > LARGEST_TOTAL:
-                    raise tarfile.TarError(f"more than {MOST_MEMBERS} files or {LARGEST_TOTAL} bytes")
-                tar.extract(member, unfinished, filter="data")
+        with gzip.open(archive) as file, atomic_directory(folder) as unfinished:
+            bounded = _Bounded(file, ALLOWANCE + LARGEST_EXPANSION * archive.stat().st_size)
+            _extract(bounded, unfinished)
             # Only at its very end does a compressed file tell whether all of it was right.
-            while tar.fileobj is not None and tar.fileobj.read(1 << 20):
+            while bounded.read(CHUNK):
                 pass
-    except (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError) as error:
+    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         reason = str(error).splitlines()[0] if str(error) else "it ends early"
         raise EfficientNetError(f"{archive} is not an archive that can be unpacked: {reason}.") from error
     return folder
 
 
-def _refuse_strangers(member: tarfile.TarInfo) -> None:
+class _Bounded:
+    """A stream that ends in an error when too much was read of it, headers and long names included."""
+
+    def __init__(self, file: Any, most: int) -> None:
+        self.file, self.most, self.done = file, most, 0
+
+    def read(self, size: int) -> bytes:
+        data: bytes = self.file.read(size)
+        self.done += len(data)
+        if self.done > self.most:
+            raise tarfile.TarError(f"more than {self.most} bytes come out of it")
+        return data
+
+
+def _extract(stream: Any, folder: Path) -> None:
+    with tarfile.open(fileobj=stream, mode="r|") as tar:
+        for number, member in enumerate(tar, start=1):
+            if number > MOST_MEMBERS:
+                raise tarfile.TarError(f"more than {MOST_MEMBERS} files")
+            _refuse_strangers(member, folder)
+            tar.extract(member, folder, filter="data")
+
+
+def _refuse_strangers(member: tarfile.TarInfo, folder: Path) -> None:
+    if len(member.name) > LONGEST_NAME:
+        raise tarfile.TarError(f"a name of {len(member.name)} characters")
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts or "\\" in member.name:
         raise tarfile.TarError(f"{member.name!r} would be written outside its folder")
-    if not member.isfile() and not member.isdir():
+    if not (member.isfile() or member.isdir()) or member.issparse():
         raise tarfile.TarError(f"{member.name!r} is neither a file nor a folder")
+    if member.isfile() and (folder / path).exists():
+        raise tarfile.TarError(f"{member.name!r} is there twice")

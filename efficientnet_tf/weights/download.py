@@ -99,7 +99,9 @@ def _download(url: str, partial: Path, target: Path, progress: Progress) -> None
         except urllib.error.HTTPError as error:
             error.close()
             problem = error
-            if error.code < 500:
+            if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
+                partial.unlink(missing_ok=True)
+            elif error.code < 500:
                 break
         except (OSError, http.client.HTTPException) as error:
             problem = error
@@ -112,12 +114,17 @@ def _append(url: str, partial: Path, progress: Progress) -> None:
     """Download what is missing of a file; a server that cannot resume, or has another file by now, sends all of it."""
     done = partial.stat().st_size if partial.is_file() else 0
     tag = partial.with_name(f"{partial.name}.etag")
+    expected = tag.read_text(encoding="utf-8") if done and tag.is_file() else ""
+    _refuse_plain(url)
     request = urllib.request.Request(url)
-    if done and tag.is_file():
+    if expected:
         request.add_header("Range", f"bytes={done}-")
-        request.add_header("If-Range", tag.read_text(encoding="latin-1"))
+        request.add_header("If-Range", expected)
     with _opener().open(request, timeout=TIMEOUT_SECONDS) as response:
         resumes = response.status == http.client.PARTIAL_CONTENT
+        if resumes and not _continues(response.headers, done, expected):
+            partial.unlink()
+            raise OSError("the server resumed elsewhere, or another file")
         done = done if resumes else 0
         whole = done + int(response.headers.get("Content-Length") or 0)
         if whole > LARGEST:
@@ -134,6 +141,11 @@ def _append(url: str, partial: Path, progress: Progress) -> None:
         if whole and done < whole:
             raise OSError(f"the connection ended after {done} of {whole} bytes")
     tag.unlink(missing_ok=True)
+
+
+def _continues(headers: Any, done: int, tag: str) -> bool:
+    start = (headers.get("Content-Range") or "").startswith(f"bytes {done}-")
+    return start and headers.get("ETag", tag) == tag
 
 
 def _chunks(response: Any) -> Iterator[bytes]:

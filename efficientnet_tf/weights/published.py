@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.util
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,7 @@ def weight_file(variant: str, name: str) -> Path:
     except EfficientNetError as error:
         # What another server sent in its place would else be found in the cache for ever.
         archive.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
         archive.with_name(f"{archive.name}.sha256").unlink(missing_ok=True)
         raise EfficientNetError(f"{error} It was removed; try again.") from error
 
