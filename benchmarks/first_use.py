@@ -39,11 +39,11 @@ def main(target: Path) -> None:
                 (f"efficientnet-{name}: {figure}", unit, value)
                 for figure, unit, value in _figures(name, json.loads(result))
             ]
-    machine = _machine()
+    columns = machine()
     with target.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["figure", "unit", "value", *machine])
-        writer.writerows([figure, unit, f"{value:.4g}", *machine.values()] for figure, unit, value in rows)
+        writer.writerow(["figure", "unit", "value", *columns])
+        writer.writerows([figure, unit, f"{value:.4g}", *columns.values()] for figure, unit, value in rows)
 
 
 def _help(name: str) -> float:
@@ -67,7 +67,7 @@ def _figures(name: str, result: dict) -> list[tuple[str, str, float]]:
     return [("photographs predicted", "number", len(result["predictions"]))]
 
 
-def _machine() -> dict[str, str]:
+def machine() -> dict[str, str]:
     tensorflow = next(name for name in ("tensorflow-cpu", "tensorflow") if _version(name))
     processor = next(
         (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),

@@ -21,7 +21,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from first_use import _machine
+from first_use import machine
 
 from efficientnet_tf.config import PredictConfig
 from efficientnet_tf.errors import EfficientNetError
@@ -71,11 +71,11 @@ def main(target: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         photographs = fetch(Path(folder))
         rows = [row for variant in VARIANTS for row in ask(variant, photographs)]
-    machine = _machine()
+    columns = machine()
     with target.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [*rows[0], *machine], lineterminator="\n")
+        writer = csv.DictWriter(file, [*rows[0], *columns], lineterminator="\n")
         writer.writeheader()
-        writer.writerows({**row, **machine} for row in rows)
+        writer.writerows({**row, **columns} for row in rows)
     for variant in VARIANTS:
         answers = [row for row in rows if row["variant"] == variant]
         misses = [row for row in answers if row["right"] == "no"]

@@ -18,7 +18,7 @@ def convert(config: ConvertConfig) -> dict[str, Any]:
         `output`, `variant`, `classes`, `parameters`, and the preprocessing record.
 
     Raises:
-        UsageError: no source or variant, or a folder that holds another network's labels.
+        UsageError: no source or variant, a file that is there already, or a source without a classifier.
         EfficientNetError: weights of another architecture, or a damaged file.
     """
     for name in ("source", "variant"):

@@ -30,7 +30,7 @@ CHANNELS = (1, 3, 4)
 
 Shape = tuple[int | None, int | None, int]
 
-#: The record of each model whose weights brought one, for as long as the model is there.
+#: The record of each model that `build_network` made, with what its weights brought, while the model is there.
 RECORDS: weakref.WeakKeyDictionary[keras.Model, Preprocessing] = weakref.WeakKeyDictionary()
 
 # Keras follows a network's layers by calling itself: L2, 88 blocks deep, takes more calls than Python allows at first.

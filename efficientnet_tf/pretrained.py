@@ -64,9 +64,8 @@ def EfficientNet(
 
     Args:
         variant: a name of `list_variants()`, an alias, or an architecture.
-        weights: `imagenet` or another published set (`imagenet-noisystudent`, ...), which is downloaded where no
-            installed package carries it; a file of Keras, keras.applications, timm, torchvision or the official
-            code; or None for random ones. Padding, epsilon and preprocessing follow the weights.
+        weights: `imagenet` or another published set; a file of Keras, timm, torchvision or the official code; or
+            None for random ones. Padding, epsilon and preprocessing follow the weights.
         classes: outputs; by default as many as the weights have, else the variant's own: ImageNet's 1000, or 1001
             with a background at 0. Another number than the weights have gives a new classifier, which starts at zero.
         image_size: side of the square input in pixels; by default the variant's own.
@@ -81,13 +80,13 @@ def EfficientNet(
 
     Raises:
         UsageError: an unknown name or a value out of range.
-        EfficientNetError: weights of another architecture, or a damaged file.
-        MissingDependencyError: the package with the weights is not installed.
+        EfficientNetError: weights of another architecture, a damaged file, or a package that is not installed.
 
     >>> model = EfficientNet("lite0", weights=None, classes=5)
     >>> model.output_shape
     (None, 5)
     """
+    head = {"include_top": include_top, "pooling": pooling, "classifier_activation": classifier_activation}
     return build_network(
         variant,
         weights=weights,
@@ -95,13 +94,11 @@ def EfficientNet(
         input_tensor=input_tensor,
         image_size=image_size,
         input_shape=input_shape,
-        include_top=include_top,
-        pooling=pooling,
         dropout=dropout,
         survival_probability=survival_probability,
-        classifier_activation=classifier_activation,
         include_preprocessing=include_preprocessing,
         name=name,
+        **head,
     ).model
 
 
@@ -114,15 +111,18 @@ def build_network(
     input_tensor: Any = None,
     image_size: int | None = None,
     input_shape: Shape | None = None,
-    include_top: bool = True,
-    pooling: str | None = None,
     dropout: float | None = None,
     survival_probability: float | None = None,
-    classifier_activation: str | None = "softmax",
     include_preprocessing: bool = True,
     name: str | None = None,
+    **head: Any,
 ) -> Network:
-    """Return what `EfficientNet` returns, with what belongs to it; `origin` says whose file the weights are.
+    """Return what `EfficientNet` returns, with what belongs to it.
+
+    Args:
+        variant, ...: as for `EfficientNet`.
+        origin: whose file the weights are, where its names do not tell.
+        head: the rest of what `Head` takes.
 
     Raises:
         UsageError, MissingDependencyError: as for `EfficientNet`.
@@ -141,16 +141,10 @@ def build_network(
     record = architecture.preprocessing(image_size)
     if classes is None:
         classes = (pretrained.classes if pretrained else None) or architecture.classes
-    head = Head(
-        classes,
-        include_top,
-        pooling,
-        architecture.dropout if dropout is None else dropout,
-        classifier_activation,
-    )
+    rate = architecture.dropout if dropout is None else dropout
     model = build_model(
         architecture,
-        head,
+        Head(classes, dropout=rate, **head),
         input_shape=input_shape or (*record.image_size, 3),
         input_tensor=input_tensor,
         include_preprocessing=include_preprocessing,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from efficientnet_tf.benchmarking.scaling_report import shorten, write_csv
+from efficientnet_tf.benchmarking.tables import shorten, write_csv
 from efficientnet_tf.cli import scale as command
 from efficientnet_tf.config import ScaleConfig
 from efficientnet_tf.errors import UsageError

@@ -9,48 +9,10 @@ import sys
 import pytest
 
 from efficientnet_tf import specs
+from efficientnet_tf.benchmarking.official import OFFICIAL
 from efficientnet_tf.errors import UsageError
 from efficientnet_tf.specs.rounding import round_filters
 
-# Official unit tests and READMEs: trainable, total; multiply-adds at native resolution, to the digits given.
-OFFICIAL = {
-    "b0": (5_288_548, 5_330_564, "0.386"),
-    "b1": (7_794_184, 7_856_232, "0.687"),
-    "b2": (9_109_994, 9_177_562, "0.994"),
-    "b3": (12_233_232, 12_320_528, "1.83"),
-    "b4": (19_341_616, 19_466_816, "4.39"),
-    "b5": (30_389_784, 30_562_520, "10.3"),
-    "b6": (43_040_704, 43_265_136, "19.1"),
-    "b7": (66_347_960, 66_658_680, "37.7"),
-    "b8": (87_413_142, 87_793_174, "62.6"),
-    "l2": (480_309_308, 481_399_996, "476"),
-    "lite0": (4_652_008, 4_694_024, "0.385"),
-    "lite1": (5_416_680, 5_470_344, "0.600"),
-    "lite2": (6_092_072, 6_150_168, "0.860"),
-    "lite3": (8_197_096, 8_273_768, "1.38"),
-    "lite4": (13_006_568, 13_118_936, "2.55"),
-    "edgetpu-s": (5_439_673, 5_491_113, "2.35"),
-    "edgetpu-m": (6_900_777, 6_968_585, "3.66"),
-    "edgetpu-l": (10_591_249, 10_683_457, "9.66"),
-    "edgetpu-s-2020": (5_439_673, 5_491_113, "1.79"),
-    "edgetpu-m-2020": (6_900_777, 6_968_585, "3.01"),
-    "edgetpu-l-2020": (10_591_249, 10_683_457, "7.94"),
-    "condconv-4e": (13_314_116, None, None),
-    "condconv-8e": (24_013_284, None, None),
-    "condconv-8e-depth": (39_715_968, None, None),
-    "v2-b0": (7_139_704, 7_200_312, "0.718"),
-    "v2-b1": (8_141_052, 8_212_124, "1.20"),
-    "v2-b2": (10_096_086, 10_178_374, "1.70"),
-    "v2-b3": (14_358_406, 14_467_622, "3.01"),
-    "v2-s": (21_458_488, 21_612_360, "8.37"),
-    "v2-m": (54_139_356, 54_431_388, "24.6"),
-    "v2-l": (118_515_272, 119_027_848, "56.1"),
-    "v2-xl": (208_119_808, 208_896_832, "93.4"),
-    # keras.applications' MobileNets, torchvision's ResNet-50; multiply-adds as in the papers.
-    "mobilenetv1": (4_231_976, 4_253_864, "0.569"),
-    "mobilenetv2": (3_504_872, 3_538_984, "0.301"),
-    "resnet50": (25_557_032, 25_610_152, "4.09"),
-}
 STAGES = {
     "b0": ((16, 24, 40, 80, 112, 192, 320), (1, 2, 2, 3, 3, 4, 1), 32, 1280),
     "b3": ((24, 32, 48, 96, 136, 232, 384), (2, 3, 3, 5, 5, 6, 2), 40, 1536),
@@ -68,14 +30,13 @@ STAGES = {
 
 @pytest.mark.parametrize("variant", OFFICIAL)
 def test_count_equals_the_official_figures(variant):
-    trainable, total, madds = OFFICIAL[variant]
-    counted = specs.count(variant)
-    assert counted.trainable == trainable
-    if total is None:  # the official README gives no more
+    official, counted = OFFICIAL[variant], specs.count(variant)
+    assert counted.trainable == official.trainable
+    if official.total is None:  # the official README gives no more
         return
-    assert counted.total == total
-    decimals = len(madds.partition(".")[2])
-    assert f"{counted.madds / 1e9:.{decimals}f}" == madds
+    assert counted.total == official.total
+    printed = official.madds.removesuffix("B")
+    assert f"{counted.madds / 1e9:.{len(printed.partition('.')[2])}f}" == printed
 
 
 def test_every_variant_has_official_figures():

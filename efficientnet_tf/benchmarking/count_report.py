@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from efficientnet_tf.benchmarking.scaling_report import Columns, Row, print_table, shorten
+from efficientnet_tf.benchmarking.tables import Columns, Row, print_table, shorten
 
 ZOO: Columns = {
     "network": lambda row: row["network"],

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from efficientnet_tf.benchmarking.families import Row, compound_rows, published_rows, row_of
+from efficientnet_tf.benchmarking.plots import save_figure
 from efficientnet_tf.errors import UsageError
-from efficientnet_tf.files import atomic_write_bytes
 from efficientnet_tf.specs import DIMENSIONS, Coefficients, Spec, scale
 
 POINTS = 350
@@ -31,8 +32,6 @@ def plot_scaling(base: Spec, rows: Sequence[Row], coefficients: Coefficients, pa
         coefficients: that they were made with.
         path: a .png file.
     """
-    from matplotlib.figure import Figure
-
     lowest, highest = min(0.0, *(row["phi"] for row in rows)), max(1.0, *(row["phi"] for row in rows))
     phis = [lowest + (highest - lowest) * point / POINTS for point in range(POINTS + 1)]
     compound = compound_rows(base, phis, coefficients)
@@ -47,9 +46,7 @@ def plot_scaling(base: Spec, rows: Sequence[Row], coefficients: Coefficients, pa
     figure.suptitle(
         f"Scaling {base.name}: alpha {coefficients.alpha:g}, beta {coefficients.beta:g}, gamma {coefficients.gamma:g}"
     )
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
-    return atomic_write_bytes(path, buffer.getvalue())
+    return save_figure(figure, path)
 
 
 def _draw_costs(axes: Any, base: Spec, compound: Sequence[Row], rows: Sequence[Row]) -> None:

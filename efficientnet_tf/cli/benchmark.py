@@ -61,7 +61,7 @@ MODES = {"params": _params}
 
 def _write(config: BenchmarkConfig, name: str, rows: Sequence[dict[str, Any]]) -> None:
     """Write rows into --output_dir, if it is given."""
-    from efficientnet_tf.benchmarking.scaling_report import write_csv
+    from efficientnet_tf.benchmarking.tables import write_csv
 
     if config.output_dir is not None:
         path = Path(config.output_dir) / name

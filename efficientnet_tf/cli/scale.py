@@ -16,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _scale(line: CommandLine) -> dict[str, Any]:
-    from efficientnet_tf.benchmarking.scaling_report import write_csv
+    from efficientnet_tf.benchmarking.tables import write_csv
 
     config = line.config
     assert isinstance(config, ScaleConfig)
@@ -70,7 +70,8 @@ def _budget(config: ScaleConfig) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 def _dimensions(config: ScaleConfig) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     from efficientnet_tf.benchmarking.families import row_of
-    from efficientnet_tf.benchmarking.scaling_report import NETWORK, print_table
+    from efficientnet_tf.benchmarking.scaling_report import NETWORK
+    from efficientnet_tf.benchmarking.tables import print_table
     from efficientnet_tf.specs import scale, spec
 
     base = spec(config.base)

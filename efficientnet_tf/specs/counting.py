@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 from efficientnet_tf.errors import UsageError
 from efficientnet_tf.specs.architecture import Spec
 from efficientnet_tf.specs.block import ExpandedBlock
+from efficientnet_tf.specs.rounding import stride
 from efficientnet_tf.specs.zoo import spec
 
 IMAGENET_CLASSES = 1000
@@ -48,23 +48,18 @@ def count(variant: str | Spec, *, image_size: int | None = None, classes: int | 
     outputs = architecture.classes if classes is None else classes
     if size < 1 or outputs < 1:
         raise UsageError(f"image_size and classes must be at least 1, got {size} and {outputs}.")
-    size = _halve(size, 2)
+    size = stride(size, 2)
     result = _convolution(architecture.stem_kernel_size**2, 3, architecture.stem_filters, size)
     filters = architecture.stem_filters
     if architecture.stem_pool:
-        size = _halve(size, 2)
+        size = stride(size, 2)
     for block in architecture.expand():
         result += _BLOCKS[block.kind](block, size)
-        size = _halve(size, block.strides)
+        size = stride(size, block.strides)
         filters = block.filters_out
     if architecture.head_filters_base:
         result += _convolution(1, filters, architecture.head_filters, size)
     return result + _dense(architecture.head_filters, outputs)
-
-
-def _halve(size: int, strides: int) -> int:
-    """Return the side of a map after a convolution with strides; both kinds of padding round up."""
-    return math.ceil(size / strides)
 
 
 def _mbconv(block: ExpandedBlock, size: int) -> Count:
@@ -73,7 +68,7 @@ def _mbconv(block: ExpandedBlock, size: int) -> Count:
     result = Count()
     if block.expands:
         result += _convolution(1, block.filters_in, inner, size, experts)
-    size = _halve(size, block.strides)
+    size = stride(size, block.strides)
     result += _convolution(block.kernel_size**2, 1, inner, size, experts) + _squeeze_and_excite(block)
     if experts:
         result += _dense(block.filters_in, experts)
@@ -82,7 +77,7 @@ def _mbconv(block: ExpandedBlock, size: int) -> Count:
 
 def _fused(block: ExpandedBlock, size: int) -> Count:
     """Count a block with one dense convolution; without expansion it is all there is."""
-    area, smaller = block.kernel_size**2, _halve(size, block.strides)
+    area, smaller = block.kernel_size**2, stride(size, block.strides)
     if not block.expands:
         return _convolution(area, block.filters_in, block.filters_out, smaller) + _squeeze_and_excite(block)
     inner = size if block.row.stride_in_projection else smaller
@@ -95,7 +90,7 @@ def _fused(block: ExpandedBlock, size: int) -> Count:
 
 def _bottleneck(block: ExpandedBlock, size: int) -> Count:
     """Count a ResNet bottleneck, and the projection in its skip."""
-    inner, smaller = block.filters_expanded, _halve(size, block.strides)
+    inner, smaller = block.filters_expanded, stride(size, block.strides)
     result = _convolution(1, block.filters_in, inner, size)
     result += _convolution(block.kernel_size**2, inner, inner, smaller)
     result += _convolution(1, inner, block.filters_out, smaller)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 from efficientnet_tf.errors import UsageError
 from efficientnet_tf.specs.architecture import Spec
 from efficientnet_tf.specs.block import ExpandedBlock
 from efficientnet_tf.specs.counting import count
+from efficientnet_tf.specs.rounding import stride
 from efficientnet_tf.specs.zoo import spec
 
 FLOAT_BYTES = 4
@@ -81,15 +81,15 @@ def activation_bytes(variant: str | Spec, *, batch_size: int = 1) -> int:
         raise UsageError(f"batch_size must be at least 1, got {batch_size}.")
     architecture = spec(variant)
     activated = 3 if architecture.activation == "silu" else 2
-    size = _halve(architecture.image_size, 2)
+    size = stride(architecture.image_size, 2)
     filters = architecture.stem_filters
     numbers = 3 * architecture.image_size**2 + activated * filters * size**2
     if architecture.stem_pool:
-        size = _halve(size, 2)
+        size = stride(size, 2)
         numbers += filters * size**2
     for block in architecture.expand():
         numbers += _BLOCKS[block.kind](block, size, activated)
-        size = _halve(size, block.strides)
+        size = stride(size, block.strides)
     if architecture.head_filters_base:
         numbers += 2 * architecture.head_filters * size**2  # the pooling's gradient reads nothing
     numbers += architecture.head_filters + architecture.classes
@@ -98,19 +98,19 @@ def activation_bytes(variant: str | Spec, *, batch_size: int = 1) -> int:
 
 def _mbconv(block: ExpandedBlock, size: int, activated: int) -> int:
     """Count the numbers of an MBConv block whose input has sides of `size` pixels."""
-    inner, smaller = block.filters_expanded, _halve(size, block.strides)
+    inner, smaller = block.filters_expanded, stride(size, block.strides)
     expanded = activated * inner * size**2 if block.expands else 0
     project = 2 * block.filters_out * smaller**2
     return expanded + activated * inner * smaller**2 + _squeeze_and_excite(block, smaller) + project + _mixed(block)
 
 
 def _separable(block: ExpandedBlock, size: int, activated: int) -> int:
-    smaller = _halve(size, block.strides)
+    smaller = stride(size, block.strides)
     return activated * (block.filters_expanded + block.filters_out) * smaller**2
 
 
 def _fused(block: ExpandedBlock, size: int, activated: int) -> int:
-    smaller = _halve(size, block.strides)
+    smaller = stride(size, block.strides)
     if not block.expands:
         return activated * block.filters_out * smaller**2
     inner = size if block.row.stride_in_projection else smaller
@@ -119,7 +119,7 @@ def _fused(block: ExpandedBlock, size: int, activated: int) -> int:
 
 
 def _bottleneck(block: ExpandedBlock, size: int, activated: int) -> int:
-    inner, smaller = block.filters_expanded, _halve(size, block.strides)
+    inner, smaller = block.filters_expanded, stride(size, block.strides)
     outputs = activated + block.has_shortcut_projection
     return activated * inner * (size**2 + smaller**2) + outputs * block.filters_out * smaller**2
 
@@ -140,7 +140,3 @@ def _mixed(block: ExpandedBlock) -> int:
     inner = block.filters_expanded
     weights = inner * (block.kernel_size**2 + block.filters_out + (block.filters_in if block.expands else 0))
     return weights + block.filters_in + block.row.experts
-
-
-def _halve(size: int, strides: int) -> int:
-    return math.ceil(size / strides)

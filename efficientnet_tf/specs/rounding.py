@@ -1,4 +1,4 @@
-"""How scaled widths and depths become whole numbers (official utils.py and efficientnet_model.py)."""
+"""How scaled widths, depths and sides of maps become whole numbers (official utils.py, efficientnet_model.py)."""
 
 from __future__ import annotations
 
@@ -24,6 +24,15 @@ def round_filters(filters: int, width: float, minimum_share: float = 0.9) -> int
     scaled = filters * width
     rounded = max(DIVISOR, int(scaled + DIVISOR / 2) // DIVISOR * DIVISOR)
     return rounded + DIVISOR if rounded < minimum_share * scaled else rounded
+
+
+def stride(size: int, strides: int) -> int:
+    """Return the side of a map after a convolution with strides; both kinds of padding round up.
+
+    >>> stride(15, 2)
+    8
+    """
+    return math.ceil(size / strides)
 
 
 def round_repeats(repeats: int, depth: float) -> int:

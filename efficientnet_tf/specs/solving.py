@@ -95,10 +95,13 @@ def solve_scale(
         if not fits(lowest):
             raise _out_of_reach(targets, network(lowest), batch_size, "below")
         best = _last(lowest, -1, fits)
-    found = network(best)
-    figures = _figures(found, batch_size)
+    return _solution(best / STEPS, network(best), targets, batch_size)
+
+
+def _solution(phi: float, network: Spec, targets: Mapping[str, float], batch_size: int) -> Solution:
+    figures = _figures(network, batch_size)
     shares = {f"target_{name}": figures[name] / target for name, target in targets.items()}
-    return Solution(best / STEPS, found, count(found), estimate_memory(found, batch_size=batch_size), shares)
+    return Solution(phi, network, count(network), estimate_memory(network, batch_size=batch_size), shares)
 
 
 def match_madds(base: str | Spec, dimension: str, madds: float) -> Spec:

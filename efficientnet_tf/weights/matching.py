@@ -10,7 +10,7 @@ import numpy as np
 
 from efficientnet_tf.errors import EfficientNetError
 from efficientnet_tf.model import CLASSIFIER
-from efficientnet_tf.specs import Spec
+from efficientnet_tf.specs import ExpandedBlock, Spec
 from efficientnet_tf.weights.naming import Naming, layer_names
 
 Array = np.ndarray[Any, Any]
@@ -39,15 +39,19 @@ def match(spec: Spec, tensors: Mapping[str, Array], naming: Naming, *, where: st
     weights: LayerWeights = {}
     used: set[str] = set()
     missing = []
+    blocks = {block.name: block for block in spec.expand()}
     for layer, prefix in _names(spec, naming, where):
-        names = [f"{prefix}{naming.separator}{variable}" for variable in _variables(spec, naming, layer)]
+        block = next((block for name, block in blocks.items() if layer.startswith(name)), None)
+        kind = _kind(spec, layer, block)
+        names = [f"{prefix}{naming.separator}{variable}" for variable in _variables(naming, layer, kind)]
         absent = [name for name in names if name not in tensors]
         if layer == CLASSIFIER and len(absent) == len(names):
             continue
         missing += absent
         used.update(names)
         if not absent:
-            weights[layer] = [_to_keras(spec, layer, tensors[name], naming) for name in names]
+            arrays = [tensors[name] for name in names]
+            weights[layer] = [_to_keras(array, layer, kind, block) for array in arrays] if naming.torch else arrays
     left = [name for name in tensors if name not in used and not name.endswith(COUNTERS)]
     if missing or left:
         pairs = (("missing", missing), ("left over", left))
@@ -67,47 +71,40 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
 
 
-def _kind(spec: Spec, layer: str) -> str:
-    """Return the kind of a layer, a key of `Naming.variables`."""
+def _kind(spec: Spec, layer: str, block: ExpandedBlock | None) -> str:
+    """Return the kind of a layer, a key of `Naming.variables`; `block` is the one that it is in."""
     if layer.endswith("bn"):
         return "bn"
-    block = next((block for block in spec.expand() if layer.startswith(block.name)), None)
     part = layer.removeprefix(block.name) if block else layer
-    experts = block is not None and block.row.experts and part in ("expand_conv", "project_conv", spec.depthwise_name)
-    kind = "depthwise" if part == spec.depthwise_name else "kernel"
-    return {"depthwise": "depthwise_experts", "kernel": "experts"}[kind] if experts else kind
+    is_depthwise = part == spec.depthwise_name
+    if block is not None and block.row.experts and (is_depthwise or part in ("expand_conv", "project_conv")):
+        return "depthwise_experts" if is_depthwise else "experts"
+    return "depthwise" if is_depthwise else "kernel"
 
 
-def _variables(spec: Spec, naming: Naming, layer: str) -> tuple[str, ...]:
-    kind = _kind(spec, layer)
+def _variables(naming: Naming, layer: str, kind: str) -> tuple[str, ...]:
     has_bias = layer == CLASSIFIER or layer.endswith(("se_reduce", "se_expand", "routing"))
     return naming.variables[kind] if kind != "kernel" or has_bias else naming.variables[kind][:1]
 
 
-def _to_keras(spec: Spec, layer: str, array: Array, naming: Naming) -> Array:
-    """Return a tensor in Keras' layout: kernels [height, width, in, out], depthwise [height, width, channels, 1]."""
-    if not naming.torch:
-        return array
-    kind = _kind(spec, layer)
+def _to_keras(array: Array, layer: str, kind: str, block: ExpandedBlock | None) -> Array:
+    """Return PyTorch's tensor in Keras' layout: kernels [height, width, in, out], depthwise [h, w, channels, 1]."""
     if array.ndim == 4:
         # PyTorch: [out, in, height, width], and depthwise [channels, 1, height, width].
         return array.transpose(2, 3, 0, 1) if kind == "depthwise" else array.transpose(2, 3, 1, 0)
-    if "experts" in kind:
-        return _experts_to_keras(spec, layer, array)
+    if block is not None and kind.endswith("experts"):
+        return _experts_to_keras(array, layer, kind, block)
     return array.T
 
 
-def _experts_to_keras(spec: Spec, layer: str, array: Array) -> Array:
+def _experts_to_keras(array: Array, layer: str, kind: str, block: ExpandedBlock) -> Array:
     """Return kernels of experts, flat in both projects, in the other order."""
-    block = next(block for block in spec.expand() if layer.startswith(block.name))
-    side, inner = block.kernel_size, block.filters_expanded
-    out, entering, side = {
-        "expand_conv": (inner, block.filters_in, 1),
-        "project_conv": (block.filters_out, inner, 1),
-    }.get(layer.removeprefix(block.name), (inner, 1, side))
-    kernels = array.reshape(-1, out, entering, side, side)
-    axes = (0, 3, 4, 1, 2) if layer.endswith(spec.depthwise_name) else (0, 3, 4, 2, 1)
-    return kernels.transpose(axes).reshape(len(array), -1)
+    inner = block.filters_expanded
+    if kind == "depthwise_experts":
+        side = block.kernel_size
+        return array.reshape(-1, inner, 1, side, side).transpose(0, 3, 4, 1, 2).reshape(len(array), -1)
+    out, entering = (inner, block.filters_in) if layer.endswith("expand_conv") else (block.filters_out, inner)
+    return array.reshape(-1, out, entering).transpose(0, 2, 1).reshape(len(array), -1)
 
 
 def assign(model: keras.Model, weights: Mapping[str, list[Array]], *, skip: frozenset[str] = frozenset()) -> None:

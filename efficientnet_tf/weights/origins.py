@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from efficientnet_tf.errors import EfficientNetError, unknown_name
+from efficientnet_tf.errors import EfficientNetError
 from efficientnet_tf.specs import Spec, list_variants, spec
 from efficientnet_tf.specs.efficientnet import MEAN, STD
 from efficientnet_tf.weights.naming import EFFICIENTNET_PYTORCH, OFFICIAL, RESNET, TIMM, TORCHVISION, Naming
@@ -135,11 +135,8 @@ def as_trained(architecture: Spec, origin: str, metadata: Mapping[str, Any]) -> 
         metadata: of the file; timm's `pretrained_cfg` in it is followed.
 
     Raises:
-        UsageError: an origin that is not known.
         EfficientNetError: torchvision has no such network.
     """
-    if origin not in ORIGINS:
-        raise unknown_name("origin", origin, ORIGINS)
     name = architecture.name
     if origin == "torchvision":
         if name not in _TORCHVISION:
