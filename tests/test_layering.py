@@ -21,8 +21,9 @@ FOLDERS = {
 # unless a longer one matches.
 FLOORS = (
     ("errors", "files", "native_output", "signals"),
-    ("specs", "augment.policies", "weights.files"),
+    ("specs", "weights.files"),
     ("options",),
+    ("augment.policies",),
     ("config",),
     ("flags", "layers", "augment.ops", "training.schedule"),
     ("blocks",),
@@ -42,7 +43,8 @@ SPARSE = {
     "signals": (),
     "specs": ("errors", "specs"),
     "options": ("errors", "specs", "options"),
-    "config": ("errors", "files", "specs", "options", "config"),
+    "augment.policies": ("errors", "options", "augment.policies"),
+    "config": ("errors", "files", "specs", "options", "augment.policies", "config"),
     "flags": ("errors", "specs", "options", "config", "flags", "absl"),
 }
 # The same for what a command imports before its main runs.

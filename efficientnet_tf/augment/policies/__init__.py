@@ -1,0 +1,1 @@
+"""Policies as tables and the grammar of `--augment`; no TensorFlow."""
