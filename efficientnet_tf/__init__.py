@@ -13,6 +13,7 @@ import wrapt
 from efficientnet_tf.errors import require_tensorflow
 
 if TYPE_CHECKING:
+    from efficientnet_tf.augment import augmenter
     from efficientnet_tf.cam import class_activation_map
     from efficientnet_tf.config import ExportConfig, PredictConfig, TrainConfig
     from efficientnet_tf.data import load_data
@@ -39,6 +40,7 @@ _WITHOUT_TENSORFLOW = {
 }
 _WITH_TENSORFLOW = {
     "EfficientNet": "pretrained",
+    "augmenter": "augment",
     "callbacks": "training",
     "class_activation_map": "cam",
     "endpoints": "features",
@@ -55,6 +57,7 @@ __all__ = [
     "ExportConfig",
     "PredictConfig",
     "TrainConfig",
+    "augmenter",
     "callbacks",
     "class_activation_map",
     "count",

@@ -13,7 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from efficientnet_tf.augment.augmenter import Augmenter, augmenter
+    from efficientnet_tf.augment.chains import Augmenter, augmenter
 
 __all__ = ["Augmenter", "augmenter"]
 
@@ -22,4 +22,4 @@ def __getattr__(name: str) -> Any:
     """Import what needs TensorFlow on first use."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.augmenter"), name)
+    return getattr(importlib.import_module(f"{__name__}.chains"), name)
