@@ -20,19 +20,23 @@ class Foreign:
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
+        if inspect.isclass(function):
+            raise UsageError(f"An augmentation must be a function or a Keras layer, got the class {function.__name__}.")
         self._function = function
         self._layer = isinstance(function, keras.layers.Layer) or hasattr(function, "compute_output_shape")
         self._with_seed = not self._layer and _takes_two(function)
+        # By AutoGraph, which augmenters of our own do without: others' code may ask for a tensor's value.
+        self._in_graphs = tf.function(self._changed)
 
     def __call__(self, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        changed = (self._changed if tf.executing_eagerly() else self._in_graphs)(image, seed)
+        return tf.ensure_shape(_as_bytes(changed), [*image.shape[:2], 3])
+
+    def _changed(self, image: tf.Tensor, seed: tf.Tensor) -> Any:
         if self._layer:
             # Layers work on floating-point numbers, of 0 to 255 as a network's input.
-            changed = self._function(tf.cast(image, tf.float32), training=True)
-        elif self._with_seed:
-            changed = self._function(image, seed)
-        else:
-            changed = self._function(image)
-        return tf.ensure_shape(_as_bytes(changed), [*image.shape[:2], 3])
+            return self._function(tf.cast(image, tf.float32), training=True)
+        return self._function(image, seed) if self._with_seed else self._function(image)
 
     def describe(self, image: tf.Tensor, seed: tf.Tensor) -> str:
         return str(getattr(self._function, "name", None) or getattr(self._function, "__name__", "function"))

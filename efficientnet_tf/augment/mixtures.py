@@ -54,7 +54,7 @@ class Mixture:
         drawn = uniform(drawing, 3 * count + width)
         operations = 1 + tf.cast(drawn[:count] * len(AUGMIX), tf.int32)
         operations = tf.minimum(operations, len(AUGMIX))
-        levels = tf.maximum(tf.cast(drawn[count : 2 * count], tf.float64) * self._plan.severity, _LOWEST_LEVEL)
+        levels = _LOWEST_LEVEL + tf.cast(drawn[count : 2 * count], tf.float64) * (self._plan.severity - _LOWEST_LEVEL)
         signs = drawn[2 * count : 3 * count] < 0.5
         arguments = self._arguments.at(operations, levels, signs, picture_sides(image))
         lengths = depth if self._plan.depth else 1 + tf.cast(drawn[3 * count :, tf.newaxis] * depth, tf.int32)

@@ -150,7 +150,8 @@ def words_for(name: str, argument: float) -> str:
         return ""
     if name in ("AutoContrast", "Equalize", "Invert"):
         return name
-    return f"{name} {argument:.3g}"
+    # Plus 0, since -0 is a number too.
+    return f"{name} {argument + 0.0:.3g}"
 
 
 def _below(number: tf.Tensor, limit: int) -> tf.Tensor:

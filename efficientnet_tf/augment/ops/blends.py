@@ -6,11 +6,15 @@ arithmetic is that of Pillow's C code, rounding by rounding (see `_mixed`).
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
 from efficientnet_tf.augment.ops.compiled import compiled
 
 Number = tf.Tensor | float | int
+
+# What each value of red, green and blue adds to TensorFlow's grey, of 0 to 1: float32 [3, 256].
+_LEGACY_SHARES = np.outer(np.float32([0.2989, 0.587, 0.114]), np.arange(256, dtype=np.float32) * np.float32(1 / 255))
 
 
 def color(image: tf.Tensor, factor: Number, *, legacy: bool = False) -> tf.Tensor:
@@ -132,9 +136,10 @@ def _luminance(image: tf.Tensor) -> tf.Tensor:
 
 
 def _legacy_luminance(image: tf.Tensor) -> tf.Tensor:
-    """Return `tf.image.rgb_to_grayscale`: weights of four digits, the sum times 255.5 / 255 and truncated."""
-    red, green, blue = tf.unstack(tf.cast(image, tf.int32), axis=-1)
-    return (2989 * red + 5870 * green + 1140 * blue) * 511 // 5_100_000
+    """Return `tf.image.rgb_to_grayscale`, rounding by rounding: int32 [height, width]."""
+    values = tf.cast(image, tf.int32)
+    red, green, blue = (tf.gather(_LEGACY_SHARES[channel], values[..., channel]) for channel in range(3))
+    return tf.cast((red + green + blue) * 255.5, tf.int32)
 
 
 def _mixed(plain: tf.Tensor, image: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:

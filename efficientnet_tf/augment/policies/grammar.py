@@ -14,7 +14,7 @@ from efficientnet_tf.augment.policies.tables import POLICIES
 from efficientnet_tf.errors import UsageError, unknown_name
 from efficientnet_tf.options import Options, option
 
-#: What a chain of augmentations begins with where the pictures stay as they are.
+#: The text that leaves pictures as they are.
 NOTHING = "none"
 
 _LEGACY = option(False, "", "With the official code's mistakes and absolute translations.")
@@ -136,9 +136,12 @@ class Plan:
         Raises:
             UsageError: an unknown name or setting, a value out of its range, or a mix that is given twice.
         """
-        if text.strip() in ("", NOTHING):
+        parts = [part.strip() for part in text.split("+")]
+        if parts in ([""], [NOTHING]):
             return cls()
-        steps = [_parse_step(part.strip()) for part in text.split("+")]
+        if NOTHING in (part.partition(":")[0].strip() for part in parts):
+            raise UsageError(f"{NOTHING!r} must stand alone, got {text!r}.")
+        steps = [_parse_step(part) for part in parts]
         mixes = tuple(step for step in steps if isinstance(step, MixUp | CutMix))
         if len(mixes) != len({type(mix) for mix in mixes}):
             raise UsageError(f"augment has mixup or cutmix twice: {text!r}.")
@@ -146,12 +149,12 @@ class Plan:
 
 
 def _parse_step(text: str) -> Stage | Mix:
-    name, colon, rest = text.partition(":")
+    name, colon, rest = (side.strip() for side in text.partition(":"))
     kinds: dict[str, type[Any]] = {**STAGES, **MIXES}
     if name not in kinds:
         raise unknown_name("augmentation", name, (*kinds, NOTHING))
     kind = kinds[name]
-    if colon and not rest.strip():
+    if colon and not rest:
         raise UsageError(f"{text!r} ends in a colon. Settings of {name}: {_settings(kind)}.")
     values: dict[str, Any] = {}
     for part in rest.split(",") if colon else ():
@@ -177,12 +180,18 @@ def _parse_setting(name: str, kind: type[Any], part: str) -> tuple[str, Any]:
         raise unknown_name(f"setting of {name}", key, fields)
     if not value:
         if equals or not isinstance(kind.__dataclass_fields__[key].default, bool):
-            raise UsageError(f"{name}: {key} needs a value, as in {key}={kind.__dataclass_fields__[key].default}.")
+            raise UsageError(f"{name}: {key} needs a value, as in {key}={_example(kind, key)}.")
         return key, True
     try:
         return key, kind.parse(key, value)
     except UsageError as error:
         raise UsageError(f"{name}: {error}") from None
+
+
+def _example(kind: type[Any], key: str) -> str:
+    field = kind.__dataclass_fields__[key]
+    value = field.metadata["minimum"] if field.default is None else field.default
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _could_be(setting: str, text: str) -> bool:

@@ -91,7 +91,7 @@ _LEGACY_RANDAUGMENT = _LEGACY | {
     "Cutout":       Ramp(slope=40, whole=True),
 }
 
-_AROUND_ONE = Ramp(start=1, slope=0.9, signed=True, lowest=0)
+_AROUND_ONE = Ramp(start=1, slope=0.9, signed=True, lowest=0.1)
 
 #: Where every operation grows stronger with its level (timm's `inc1`).
 _INCREASING = _FIXED | {
