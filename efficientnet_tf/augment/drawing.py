@@ -27,20 +27,28 @@ def normal(seed: tf.Tensor) -> tf.Tensor:
     return tf.random.stateless_normal([], tf.cast(seed, tf.int64), alg="philox")
 
 
+def log_gamma(seed: tf.Tensor, count: int | tf.Tensor, alpha: float) -> tf.Tensor:
+    """Return logarithms of numbers of the distribution Gamma(alpha, 1): float64 [count].
+
+    Not the numbers themselves, most of which are too small to be told from 0 with a small alpha: one of
+    Gamma(alpha) is one of Gamma(alpha + 1) times an even random number to the power of 1 / alpha.
+    """
+    of_gamma, of_power = seeds_of(seed, 2)
+    gamma = tf.random.stateless_gamma([count], of_gamma, alpha + 1, dtype=tf.float64)
+    even = 1 - tf.random.stateless_uniform([count], of_power, dtype=tf.float64)
+    return tf.math.log(gamma) + tf.math.log(even) / alpha
+
+
 def beta(seed: tf.Tensor, count: int | tf.Tensor, alpha: float) -> tf.Tensor:
     """Return numbers of the distribution Beta(alpha, alpha): float64 [count].
 
-    As a ratio of two Gamma variables. In float64, since with a small alpha most of them are tiny; where both are zero
-    all the same, the number is 0 or 1, as nearly all are with such an alpha.
+    The share that one of two Gamma variables has in their sum.
 
     >>> bool(tf.reduce_all(beta(tf.constant([1, 2]), 1000, 0.001) <= 1.0))
     True
     """
-    seeds = tf.unstack(tf.random.split(tf.cast(seed, tf.int64), 3))
-    one, other = (tf.random.stateless_gamma([count], key, alpha, dtype=tf.float64) for key in seeds[:2])
-    coin = tf.random.stateless_uniform([count], seeds[2], dtype=tf.float64)
-    total = one + other
-    return tf.where(total > 0, tf.math.divide_no_nan(one, total), tf.floor(coin * 2))
+    one, other = (log_gamma(key, count, alpha) for key in seeds_of(seed, 2))
+    return tf.sigmoid(one - other)
 
 
 def seeds_of(seed: tf.Tensor, count: int) -> list[tf.Tensor]:

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from efficientnet_tf.augment.choosing import Arguments, picture_sides
 from efficientnet_tf.augment.dispatch import dispatcher
-from efficientnet_tf.augment.drawing import beta, seeds_of, uniform
+from efficientnet_tf.augment.drawing import beta, log_gamma, seeds_of, uniform
 from efficientnet_tf.augment.policies.grammar import AugMix
 from efficientnet_tf.augment.policies.tables import AUGMIX
 from efficientnet_tf.augment.stages import words_for
@@ -61,7 +61,6 @@ class Mixture:
         used = tf.range(depth)[tf.newaxis] < lengths
         operations = tf.where(used, tf.reshape(operations, [width, depth]), 0)
         # Dirichlet: independent Gamma variables over their sum.
-        gamma = tf.random.stateless_gamma([width], weighing, self._plan.alpha, dtype=tf.float64) + 1e-300
-        weights = tf.cast(gamma / tf.reduce_sum(gamma), tf.float32)
+        weights = tf.cast(tf.nn.softmax(log_gamma(weighing, width, self._plan.alpha)), tf.float32)
         share = tf.cast(beta(sharing, 1, self._plan.alpha)[0], tf.float32)
         return operations, tf.reshape(arguments, [width, depth]), weights, share

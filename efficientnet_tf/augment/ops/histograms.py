@@ -21,6 +21,7 @@ def equalize(image: tf.Tensor) -> tf.Tensor:
     >>> equalize(tf.constant([[[10, 0, 7]], [[20, 0, 7]]], tf.uint8)).numpy().tolist()
     [[[10, 0, 7]], [[20, 0, 7]]]
     """
+    image = tf.convert_to_tensor(image, tf.uint8)
     return _apply_table(image, _equalize_table(_histogram(image)))
 
 
@@ -30,15 +31,15 @@ def auto_contrast(image: tf.Tensor) -> tf.Tensor:
     >>> auto_contrast(tf.constant([[[10, 0, 7]], [[20, 255, 7]]], tf.uint8)).numpy().tolist()
     [[[0, 0, 7]], [[255, 255, 7]]]
     """
+    image = tf.convert_to_tensor(image, tf.uint8)
     return _apply_table(image, _auto_contrast_table(_histogram(image)))
 
 
 def _histogram(image: tf.Tensor) -> tf.Tensor:
     """Return how often each value occurs in each channel: int32 [3, 256]."""
-    channels = tf.transpose(tf.reshape(image, [-1, 3]))
     # The op behind tf.math.bincount, without its checks: bytes cannot be out of range.
     return tf.raw_ops.DenseBincount(
-        input=tf.cast(channels, tf.int32), size=_LEVELS, weights=tf.zeros([0], tf.int32), binary_output=False
+        input=_channels(image), size=_LEVELS, weights=tf.zeros([0], tf.int32), binary_output=False
     )
 
 
@@ -62,6 +63,13 @@ def _auto_contrast_table(counts: tf.Tensor) -> tf.Tensor:
     stretched = tf.cast(values, tf.float64) * scale - tf.cast(low, tf.float64) * scale
     stretched = tf.cast(tf.clip_by_value(stretched, 0.0, 255.0), tf.int32)
     return tf.where(high > low, stretched, values)
+
+
+@compiled
+def _channels(image: tf.Tensor) -> tf.Tensor:
+    """Return the values of each channel: int32 [3, height x width]."""
+    # Not as bytes, of which oneDNN's transposition logs an error on many processors.
+    return tf.transpose(tf.reshape(tf.cast(image, tf.int32), [-1, 3]))
 
 
 @compiled

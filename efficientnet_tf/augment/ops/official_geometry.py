@@ -17,16 +17,24 @@ from efficientnet_tf.augment.ops.pixels import Affine, Number, double, sides, ta
 def official_rotation(degrees: Number, height: Number, width: Number) -> Affine:
     """Return the map of a rotation, counter-clockwise, about the middle of the outermost pixels' centres."""
     angle = tf.cast(degrees, tf.float32) * (math.pi / 180)
-    cosine, sine = tf.cos(angle), tf.sin(angle)
-    bottom, right = tf.cast(height - 1, tf.float32), tf.cast(width - 1, tf.float32)
-    across = (right - (cosine * right - sine * bottom)) / 2
-    down = (bottom - (sine * right + cosine * bottom)) / 2
+    cosine, sine = double(tf.cos(angle)), double(tf.sin(angle))
+    bottom, right = double(height - 1), double(width - 1)
+    across = _single(right - _single(_single(cosine * right) - _single(sine * bottom))) / 2
+    down = _single(bottom - _single(_single(sine * right) + _single(cosine * bottom))) / 2
     return cosine, -sine, across, sine, cosine, down
+
+
+def _single(number: tf.Tensor) -> tf.Tensor:
+    """Round a float64 to float32.
+
+    In float32 itself TensorFlow's optimizer would put the sums of a graph into an order of its own.
+    """
+    return tf.cast(tf.cast(number, tf.float32), tf.float64)
 
 
 def official_warp(image: tf.Tensor, affine: Affine, *, fill: Number) -> tf.Tensor:
     """Return the image under an affine map; see `geometry.warp`."""
-    numbers = tf.stack([double(tf.cast(number, tf.float32)) for number in affine])
+    numbers = tf.stack([_single(double(number)) for number in affine])
     return _moved(tf.convert_to_tensor(image, tf.uint8), numbers, tf.cast(fill, tf.uint8))
 
 
