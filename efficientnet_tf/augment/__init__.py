@@ -4,7 +4,7 @@ policies     tables of the papers, and the grammar of `--augment`; no TensorFlow
 ops          operations on one picture, equal to Pillow's
 choosing     from levels to arguments          dispatch   from an operation's number to the picture
 stages, hiding, mixtures, mixing, foreign      the kinds of augmentation
-augmenter    all of them behind one function
+chains       all of them behind one function, `augmenter`
 """
 
 from __future__ import annotations

@@ -46,8 +46,11 @@ class Augmenter:
 
         Returns:
             uint8 of the same shape.
+
+        Raises:
+            UsageError: the image is not of this form.
         """
-        image = tf.convert_to_tensor(image, tf.uint8)
+        image = _checked(image)
         for step, key in zip(self.steps, self._seeds(seed), strict=True):
             image = step(image, key)
         return image
@@ -63,7 +66,7 @@ class Augmenter:
         >>> f.batch(tf.zeros([2, 32, 32, 3], tf.uint8), tf.constant([[1, 2], [3, 4]])).shape
         TensorShape([2, 32, 32, 3])
         """
-        images = tf.convert_to_tensor(images, tf.uint8)
+        images = _checked(images, rank=4)
         return self._batch(images, tf.cast(seeds, tf.int64))
 
     @property
@@ -133,6 +136,17 @@ def augmenter(*augmentations: Augmentation | Augmenter) -> Augmenter:
     if len(mixers) > 1:
         raise UsageError("Give mixup and cutmix in one text, as in 'mixup:0.2+cutmix:1.0'.")
     return Augmenter(steps, mixers[0] if mixers else None)
+
+
+def _checked(image: Any, rank: int = 3) -> tf.Tensor:
+    """Return pictures as a tensor, or say what is wrong with them: a fraction of 1 would become black."""
+    image = tf.convert_to_tensor(image)
+    wanted = "uint8 [height, width, 3]" if rank == 3 else "uint8 [batch, height, width, 3]"
+    if image.dtype != tf.uint8:
+        raise UsageError(f"Pictures must be {wanted}, of 0 to 255, got {image.dtype.name}.")
+    if image.shape.rank is not None and (image.shape.rank != rank or image.shape[-1] not in (3, None)):
+        raise UsageError(f"Pictures must be {wanted}, got the shape {list(image.shape)}.")
+    return image
 
 
 def _step(stage: Stage) -> Step:

@@ -15,8 +15,9 @@ from efficientnet_tf.errors import UsageError
 class Foreign:
     """A function or layer as an augmentation of single pictures.
 
-    A function of two arguments is given the picture and its seed. A function of one, and a layer, is given the picture
-    alone: if it draws random numbers they are its own, and the same seed need not give the same picture.
+    A function of two arguments, or of one called `seed`, is given the picture and its seed. A function of one, and a
+    layer, is given the picture alone: if it draws random numbers they are its own, and the same seed need not give the
+    same picture.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -62,4 +63,4 @@ def _takes_two(function: Callable[..., Any]) -> bool:
             "An augmentation must be a function of (image) or (image, seed), or a Keras layer; "
             f"got one of {len(needed)} arguments."
         )
-    return len(needed) == 2
+    return len(needed) == 2 or any(row.name == "seed" and row.kind in kinds for row in parameters)

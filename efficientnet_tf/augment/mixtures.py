@@ -16,7 +16,10 @@ _DEEPEST = 3
 
 
 class Mixture:
-    """`width` chains of one to three operations; their weighted mean, and that with the picture."""
+    """`width` chains of one to three operations; their weighted mean, and that with the picture.
+
+    Unlike the paper's code, degrees and pixels keep their fractions, and what moves takes the nearest pixel.
+    """
 
     def __init__(self, plan: AugMix) -> None:
         self._plan = plan

@@ -151,7 +151,7 @@ def words_for(name: str, argument: float) -> str:
     if name in ("AutoContrast", "Equalize", "Invert"):
         return name
     # Plus 0, since -0 is a number too.
-    return f"{name} {argument + 0.0:.3g}"
+    return f"{name} {argument + 0.0:{'.0f' if abs(argument) >= 100 else '.3g'}}"
 
 
 def _below(number: tf.Tensor, limit: int) -> tf.Tensor:

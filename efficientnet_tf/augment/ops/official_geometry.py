@@ -46,7 +46,7 @@ def _moved(image: tf.Tensor, numbers: tf.Tensor, fill: tf.Tensor) -> tf.Tensor:
 
     def source(a: tf.Tensor, b: tf.Tensor, c: tf.Tensor) -> tf.Tensor:
         # Products rounded one by one, as in `blends`: never joined with their sum in one machine instruction.
-        place = tf.cast(a * columns, tf.float32) + tf.cast(b * rows, tf.float32) + tf.cast(c, tf.float32)
+        place = _single(_single(_single(a * columns) + _single(b * rows)) + c)
         away = tf.floor(tf.abs(place) + 0.5)
         return tf.cast(tf.where(place < 0, -away, away), tf.int32)
 

@@ -177,7 +177,8 @@ def _parse_setting(name: str, kind: type[Any], part: str) -> tuple[str, Any]:
     if key not in fields:
         if not fields:
             raise UsageError(f"{name} has no settings, got {part!r}.")
-        raise unknown_name(f"setting of {name}", key, fields)
+        policies = tuple(POLICIES) if main == "policy" and not equals else ()
+        raise unknown_name(f"setting{' or policy' if policies else ''} of {name}", key, (*fields, *policies))
     if not value:
         if equals or not isinstance(kind.__dataclass_fields__[key].default, bool):
             raise UsageError(f"{name}: {key} needs a value, as in {key}={_example(kind, key)}.")

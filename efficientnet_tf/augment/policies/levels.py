@@ -41,8 +41,8 @@ class Ramp:
     def at(self, level: float, sign: int = 1) -> float:
         """Return the argument at a level, without its side; `sign` is -1 for the other direction.
 
-        >>> SPACES["fixed"]["Posterize"].at(6), SPACES["fixed"]["Color"].at(9)
-        (2.0, 1.72)
+        >>> SPACES["fixed"]["Posterize"].at(6), SPACES["fixed"]["Rotate"].at(9, -1)
+        (2.0, -27.0)
         """
         value = self.start + sign * (level / FULL * self.slope)
         return min(max(float(int(value)) if self.whole else value, self.lowest), self.highest)
@@ -50,6 +50,8 @@ class Ramp:
 
 _NONE = Ramp()
 _STRENGTH = Ramp(start=0.1, slope=1.8)
+#: Beyond level 10, where RandAugment goes for large networks, half of the picture stays in sight all the same.
+_MOVE = Ramp(slope=0.45, signed=True, of_side=True, lowest=-0.5, highest=0.5)
 
 # fmt: off
 #: The official code's arguments, but for its mistakes: posterizing leaves one bit at least, solarizing knows no
@@ -69,9 +71,9 @@ _FIXED = {
     "Rotate":       Ramp(slope=30, signed=True),
     "ShearX":       Ramp(slope=0.3, signed=True),
     "ShearY":       Ramp(slope=0.3, signed=True),
-    "TranslateX":   Ramp(slope=0.45, signed=True, of_side=True),
-    "TranslateY":   Ramp(slope=0.45, signed=True, of_side=True),
-    "Cutout":       Ramp(slope=40 / 224, of_side=True),
+    "TranslateX":   _MOVE,
+    "TranslateY":   _MOVE,
+    "Cutout":       Ramp(slope=40 / 224, of_side=True, highest=0.25),
 }
 
 #: Of the official code as it is. What is beyond the range of a byte wraps around, in `legacy` operations.
@@ -93,7 +95,8 @@ _LEGACY_RANDAUGMENT = _LEGACY | {
 
 _AROUND_ONE = Ramp(start=1, slope=0.9, signed=True, lowest=0.1)
 
-#: Where every operation grows stronger with its level (timm's `inc1`).
+#: Where every operation grows stronger with its level: the ranges of timm's `inc1`, which has no Cutout. Whole numbers
+#: begin just below the next, so that cutting off counts down as timm's `4 - int(...)` and `256 - int(...)` do.
 _INCREASING = _FIXED | {
     "Posterize":    Ramp(start=4.99, slope=-4, whole=True, lowest=1, highest=8),
     "Solarize":     Ramp(start=256.99, slope=-256, whole=True, lowest=0, highest=256),
@@ -105,7 +108,8 @@ _INCREASING = _FIXED | {
 
 _WIDE_AROUND_ONE = Ramp(start=1, slope=0.99, signed=True, lowest=0)
 
-#: TrivialAugment's wide ranges; its 32 pixels are of pictures of 224.
+#: TrivialAugment's wide ranges: Solarize as in the paper's code, the rest, which rounds, as in torchvision's. Their 32
+#: pixels are of pictures of 224.
 _WIDE = _FIXED | {
     "Posterize":    Ramp(start=8.5, slope=-6, whole=True, lowest=2, highest=8),
     "Solarize":     Ramp(start=256.99, slope=-256, whole=True, lowest=0, highest=256),
