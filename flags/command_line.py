@@ -49,8 +49,9 @@ COMMANDS = {
     ),
     "convert": Command(
         ConvertConfig,
-        "efficientnet-convert --source=FILE --variant=b4 --output=b4.keras",
-        "Make a .keras file of weights from keras.applications, timm, torchvision or the official code.",
+        "efficientnet-convert --source=FILE --variant=b4   or   --to=tfrecord --data=DIR --output=NEW",
+        "Make a .keras file of weights from keras.applications, timm, torchvision or the official code;\n"
+        "or TFRecord files in the layout of ImageNet from photographs.",
     ),
     "train": Command(
         TrainConfig,

@@ -11,7 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 from efficientnet_tf.data import checking
-from efficientnet_tf.data.checking import check_image, problem
+from efficientnet_tf.data.checking import check_image, check_images, problem
 from efficientnet_tf.data.decoding import decode_and_crop
 from efficientnet_tf.data.files import find_images, readable_images
 from efficientnet_tf.data.sources import SAMPLE
@@ -41,9 +41,14 @@ def encode(kind: str, mode: str = "RGB", **options: object) -> bytes:
     return data.getvalue()
 
 
+@tf.function(input_signature=[tf.TensorSpec([], tf.string)])
+def decode(image_bytes: tf.Tensor) -> tf.Tensor:
+    return decode_and_crop(image_bytes, RECORD)
+
+
 def tensorflow_reads(data: bytes) -> bool:
     try:
-        decode_and_crop(tf.constant(data), RECORD)
+        decode(tf.constant(data))
     except tf.errors.InvalidArgumentError:
         return False
     return True
@@ -85,7 +90,7 @@ def test_no_images_to_predict(tmp_path: Path) -> None:
         find_images(["none.png"])
     with pytest.raises(EfficientNetError) as caught:
         find_images([tmp_path])
-    assert str(caught.value) == f"No images in '{tmp_path}'; searched for .jpg, .jpeg, .png, .bmp, .gif."
+    assert str(caught.value) == f"No images in '{tmp_path}'; searched for .jpg, .jpeg, .png, .bmp, .gif, .webp."
 
 
 def test_a_repaired_file_is_checked_again(tmp_path: Path) -> None:
@@ -101,16 +106,48 @@ def test_images_are_bounded_before_they_are_decoded(tmp_path: Path, monkeypatch:
     huge = tmp_path / "huge.png"
     Image.new("1", (20_000, 10_000)).save(huge)
     assert check_image(huge) == "more than 178956970 pixels"
-    monkeypatch.setattr(checking, "MAX_PIXELS", 12 * 10 * 2)
+    monkeypatch.setattr(checking, "MAX_PIXELS", 12 * 10)
     monkeypatch.setattr(checking, "MAX_BYTES", 5000)
+    # Of an animation the first frame is decoded, and counted.
     frames = [Image.new("L", (12, 10), shade) for shade in (0, 100, 200)]
-    frames[0].save(tmp_path / "two.gif", save_all=True, append_images=frames[1:2])
-    frames[0].save(tmp_path / "three.gif", save_all=True, append_images=frames[1:])
-    assert check_image(tmp_path / "two.gif") is None
-    assert check_image(tmp_path / "three.gif") == "more than 240 pixels"
+    frames[0].save(tmp_path / "frames.gif", save_all=True, append_images=frames[1:])
+    Image.new("L", (12, 11)).save(tmp_path / "larger.gif")
+    assert check_image(tmp_path / "frames.gif") is None
+    assert check_image(tmp_path / "larger.gif") == "more than 120 pixels"
     large = tmp_path / "large.jpg"
     large.write_bytes(PHOTOGRAPH.read_bytes())
     assert check_image(large) == "larger than 5000 bytes"
+
+
+def test_progress_is_told_after_every_file(tmp_path: Path) -> None:
+    paths = [save(tmp_path / f"{number}.png") for number in range(20)]
+    paths[3].write_bytes(b"no image")
+    done: list[int] = []
+    reasons = check_images(paths, progress=done.append)
+    assert done == list(range(1, 21))
+    assert [number for number, reason in enumerate(reasons) if reason] == [3]
+    assert readable_images(paths[4:6], progress=done.append)[0] == tuple(map(str, paths[4:6]))
+    assert done[20:] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("version", "reason"),
+    [
+        ("2.21.0", None),
+        ("2.22.0-rc1", None),
+        ("3.0.0", None),
+        ("2.20.0", "WebP files need TensorFlow 2.21 or newer; 2.20.0 is installed"),
+        ("2.9.3", "WebP files need TensorFlow 2.21 or newer; 2.9.3 is installed"),
+    ],
+)
+def test_webp_needs_a_new_tensorflow(version: str, reason: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    checking._webp_unsupported.cache_clear()
+    monkeypatch.setattr(checking.importlib.metadata, "version", lambda name: version)
+    try:
+        assert problem(encode("WEBP")) == reason
+        assert problem(encode("PNG")) is None
+    finally:
+        checking._webp_unsupported.cache_clear()
 
 
 # Agreement with TensorFlow
@@ -121,8 +158,13 @@ GOOD = {
     "jpeg with something after it": encode("JPEG") + b"appended",
     "jpeg whose comment contains markers": encode("JPEG", comment=b"\xff\xd9\xff\xc3\xff\xda"),
     **{f"png {mode}": encode("PNG", mode) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")},
-    **{f"bmp {mode}": encode("BMP", mode) for mode in ("L", "RGB", "RGBA")},
+    **{f"bmp {mode}": encode("BMP", mode) for mode in ("L", "P", "RGB", "RGBA")},
     **{f"gif {mode}": encode("GIF", mode) for mode in ("L", "P", "RGB")},
+    **{f"webp {mode}": encode("WEBP", mode) for mode in ("L", "RGB", "RGBA")},
+    "webp lossless": encode("WEBP", "RGBA", lossless=True),
+    "webp animation": encode("WEBP", save_all=True, append_images=[Image.new("RGB", (80, 60), "red")]),
+    "webp exif": encode("WEBP", exif=b"Exif\0\0II*\0" + bytes(41)),
+    "bmp with something after it": encode("BMP") + b"\0\0",
 }
 
 
@@ -132,22 +174,26 @@ def test_what_is_accepted_is_decoded(name: str) -> None:
     assert tensorflow_reads(GOOD[name])
 
 
-RARE_BMP = "a BMP that is compressed, old or of few bits; only grey, 24-bit and 32-bit BMP are supported"
+RARE_BMP = "a BMP that is compressed, old or of few bits; only 8-bit, 24-bit and 32-bit BMP are supported"
 # A false marker (DNL) that claims what follows, up to beyond the end: Pillow and a browser show the image.
 FALSE_MARKER = encode("JPEG").replace(b"\xff\x00", b"\xff\xdc", 1)
 # 32 colours in place of 64.
+LONG_CHUNK = (webp := encode("WEBP"))[:16] + (len(webp)).to_bytes(4, "little") + webp[20:]
 HALF_PALETTE = (whole := encode("GIF", "P"))[:10] + b"\x84" + whole[11 : 13 + 3 * 32] + whole[13 + 3 * 64 :]
 
 
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (encode("WEBP"), "its content is not JPEG, PNG, BMP or GIF"),
-        (encode("TIFF"), "its content is not JPEG, PNG, BMP or GIF"),
-        (b"<html>", "its content is not JPEG, PNG, BMP or GIF"),
+        (encode("TIFF"), "its content is not JPEG, PNG, BMP, GIF or WebP"),
+        (b"<html>", "its content is not JPEG, PNG, BMP, GIF or WebP"),
+        (b"RIFF....WAVE", "its content is not JPEG, PNG, BMP, GIF or WebP"),
         (encode("BMP", "1"), RARE_BMP),
         (encode("BMP")[:40], "truncated"),
-        (encode("BMP", "P"), "a BMP with a palette; only grey, 24-bit and 32-bit BMP are supported"),
+        (encode("BMP")[:-1], "truncated"),
+        (encode("WEBP")[:-3], "truncated (the WebP has no end)"),
+        (encode("WEBP")[:20], "truncated (the WebP has no end)"),
+        (LONG_CHUNK, "damaged (a chunk of the WebP reaches beyond its end)"),
         (encode("PNG")[:-3], "truncated (the PNG has no end)"),
         (
             encode("PNG").replace(b"\x00\x00\x00\x50", b"\x00\x00\x00\x51", 1),
@@ -173,7 +219,23 @@ def test_pillow_alone_would_let_pass_what_tensorflow_refuses() -> None:
         assert not tensorflow_reads(data)
 
 
-@pytest.mark.parametrize("name", ["jpeg RGB", "jpeg progressive", "jpeg CMYK", "png P", "png I;16", "bmp RGB", "gif P"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "jpeg RGB",
+        "jpeg progressive",
+        "jpeg CMYK",
+        "png P",
+        "png I;16",
+        "bmp RGB",
+        "bmp P",
+        "gif P",
+        "webp RGB",
+        "webp lossless",
+        "webp animation",
+        "webp exif",
+    ],
+)
 def test_damaged_files_never_reach_tensorflow(name: str) -> None:
     """Cut and flip bytes at random: whatever passes the check must be decoded."""
     rng = np.random.default_rng(7)

@@ -261,7 +261,7 @@ def test_skipped_files_are_reported(tmp_path: Path, caplog: pytest.LogCaptureFix
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.new("RGB", (30, 30)).save(tmp_path / name)
     (tmp_path / "a" / "2.png").touch()
-    data = load_data(tmp_path, record=RECORD)
+    data = load_data(tmp_path, record=RECORD, max_bad_files=0.2)
     assert [record.getMessage() for record in caplog.records] == [
         f"Skipped 1 files in {tmp_path}; the first: {tmp_path / 'a' / '2.png'} (an empty file)."
     ]

@@ -16,9 +16,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _train(line: CommandLine) -> dict[str, Any]:
-    from efficientnet_tf.training import train
+    from efficientnet_tf.training import train, write_preview
 
     assert isinstance(line.config, TrainConfig)
+    if line.config.preview is not None:
+        shown = write_preview(line.config)
+        print(f"{shown['photographs']} photographs as the network will see them: {shown['preview']}")
+        return shown
     result = train(line.config)
     metrics, path = result.metrics, result.run.path
     print(

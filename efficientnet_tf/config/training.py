@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from efficientnet_tf.augment.policies.grammar import Plan
 from efficientnet_tf.config.network import VARIANTS, WEIGHTS, network_of
 from efficientnet_tf.errors import UsageError, unknown_name
 from efficientnet_tf.options import Options, option
@@ -37,9 +38,28 @@ class TrainConfig(Options):
     survival_probability: float | None = option(
         None, "Network", "Of the last block under stochastic depth.", above=0.0, maximum=1.0, otherwise=0.8
     )
-    data: str | None = option(None, "Data", "Photographs: sample (bundled), or a folder of class folders. Required.")
+    data: str | None = option(
+        None,
+        "Data",
+        "Photographs: sample (bundled), a folder of class folders, csv:FILE, tfds:NAME[:SPLIT], tfrecord:GLOB, "
+        "idx:FOLDER, or synthetic. Required.",
+    )
     batch_size: int | None = option(None, "Data", "Photographs per training step.", minimum=1, otherwise=32)
-    validation_fraction: float = option(0.2, "Data", "Share held out of a folder without val/.", above=0.0, below=1.0)
+    validation_fraction: float = option(
+        0.2, "Data", "Share held out of a source that has no validation of its own.", above=0.0, below=1.0
+    )
+    cache: str = option(
+        "auto",
+        "Data",
+        "Where encoded photographs are kept between epochs: auto (in memory up to 256 MB), none, memory, "
+        "or a folder for copies of the records of tfrecord: and tfds:.",
+    )
+    shuffle_buffer: int = option(
+        1024, "Data", "Records of tfrecord: and tfds: among which the next one is drawn.", minimum=1
+    )
+    max_bad_files: float = option(
+        0.1, "Data", "Share of damaged or empty photographs above which nothing is trained.", minimum=0.0, maximum=1.0
+    )
     crop_area: float | None = option(
         None,
         "Data",
@@ -47,6 +67,17 @@ class TrainConfig(Options):
         above=0.0,
         maximum=1.0,
         otherwise=0.08,
+    )
+    augment: str | None = option(
+        None,
+        "Data",
+        "What is done to the photographs of every epoch anew: none, autoaugment[:legacy|:policy=NAME], "
+        "randaugment[:n=2,m=10,std=0,increasing], trivialaugment, augmix, cutout, erasing[:p=0.25], mixup[:0.2], "
+        "cutmix[:1.0]; several joined by +.",
+        otherwise="none",
+    )
+    preview: str | None = option(
+        None, "Data", "Instead of training, write a PNG of what the network will see: photographs before and after."
     )
     recipe: str | None = option(
         None,
@@ -103,6 +134,10 @@ class TrainConfig(Options):
     def __post_init__(self) -> None:
         super().__post_init__()
         network_of(self)
+        if self.augment is not None:
+            Plan.parse(self.augment)
+        if self.preview is not None and not self.preview.lower().endswith(".png"):
+            raise UsageError(f"--preview must end in .png, got {self.preview!r}.")
         if self.epochs is not None and self.steps is not None:
             raise UsageError(f"Give epochs or steps, not both; got {self.epochs} and {self.steps}.")
         if self.tpu and self.strategy not in ("auto", "tpu"):

@@ -1,8 +1,8 @@
 """From the bytes of an image file to the pixels that a network takes, in TensorFlow's own operations.
 
 The same functions serve training, evaluation and the `encoded` signature of an exported model, so that a photograph
-is the same picture in all of them. Pixels are those of Pillow: exactly in decoding; in bicubic resizing within one grey
-level, but for one value of a million that differs by two.
+is the same picture in all of them. Pixels are those of Pillow: exactly in decoding (within one grey level for CMYK); in
+bicubic resizing within one grey level, but for one value of a million that differs by two.
 """
 
 from __future__ import annotations
@@ -11,6 +11,10 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from efficientnet_tf.data.decoders import decode_whole
+from efficientnet_tf.data.headers import apart, bounded
+from efficientnet_tf.data.orientation import Window, jpeg_orientation, stored_window, upright, upright_size
+from efficientnet_tf.data.resizing import resize
 from efficientnet_tf.specs.preprocessing import Preprocessing
 
 #: The part of a photograph that a random crop covers, and its width over its height (official preprocessing.py).
@@ -23,8 +27,9 @@ _MIN_COVERED = 0.1
 # columns; these are decoded in addition and cut off again.
 _JPEG_MARGIN = 2
 
-# y, x, height, width: int32 scalars, in pixels.
-_Window = tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]
+_JPEG_START = b"\xff\xd8"
+# Version 100, no flags, no transform.
+_ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
 
 
 def decode_and_crop(image_bytes: tf.Tensor, record: Preprocessing) -> tf.Tensor:
@@ -36,29 +41,31 @@ def decode_and_crop(image_bytes: tf.Tensor, record: Preprocessing) -> tf.Tensor:
     image, so that nothing is distorted. A record whose crop is `none` takes the whole image, whatever its shape.
 
     Args:
-        image_bytes: a JPEG, PNG, BMP (grey, 24 or 32 bits) or GIF file (its first frame): a string scalar.
+        image_bytes: a JPEG, PNG, BMP (8 bits with a palette, 24 or 32 bits), GIF or WebP file, of an animation the
+            first frame: a string scalar.
         record: image_size, crop, crop_padding and interpolation are used.
 
     Returns:
-        RGB, uint8 [height, width, 3], 0...255. Grey, palette, CMYK and 16-bit images become 8-bit RGB; alpha is
-        dropped.
+        RGB, uint8 [height, width, 3], 0...255, turned upright as EXIF says. Grey, palette, CMYK and 16-bit images
+        become 8-bit RGB. Alpha is dropped, as by Pillow's `convert("RGB")`, torchvision and Keras: transparent pixels
+        have the colour that the file holds for them.
 
     Raises:
-        tf.errors.InvalidArgumentError: the bytes are not such an image.
+        tf.errors.InvalidArgumentError: the bytes are not such an image, or it has more than `MAX_PIXELS` pixels.
 
     >>> photograph = tf.io.encode_png(tf.fill([40, 60, 3], tf.constant(200, tf.uint8)))
     >>> decode_and_crop(photograph, Preprocessing(image_size=(32, 32))).shape
     TensorShape([32, 32, 3])
     """
     image = _decode_window(image_bytes, lambda height, width: _center_window(height, width, record))
-    return _resize(image, record)
+    return resize(image, record)
 
 
 def resize_crop(image: tf.Tensor, record: Preprocessing) -> tf.Tensor:
     """Return the centre of an image as `decode_and_crop` does, from pixels: uint8 [h, w, 3] to [height, width, 3]."""
     image = tf.convert_to_tensor(image, tf.uint8)
     shape = tf.shape(image)
-    return _resize(_slice(image, _center_window(shape[0], shape[1], record)), record)
+    return resize(_slice(image, _center_window(shape[0], shape[1], record)), record)
 
 
 def random_resized_crop(
@@ -87,10 +94,28 @@ def random_resized_crop(
     image = _decode_window(
         image_bytes, lambda height, width: _random_window(height, width, record, seed=crop_seed, area=area)
     )
-    return tf.image.stateless_random_flip_left_right(_resize(image, record), flip_seed)
+    return tf.image.stateless_random_flip_left_right(resize(image, record), flip_seed)
 
 
-def _center_window(height: tf.Tensor, width: tf.Tensor, record: Preprocessing) -> _Window:
+def random_resized_crop_pixels(
+    image: tf.Tensor, record: Preprocessing, seed: tf.Tensor, *, area: tuple[float, float] = CROP_AREA
+) -> tf.Tensor:
+    """Return a random part of an image as `random_resized_crop` does, from pixels: uint8 [h, w, 3].
+
+    The same seed gives the picture that `random_resized_crop` gives of a PNG of these pixels.
+
+    >>> image = tf.fill([28, 28, 3], tf.constant(200, tf.uint8))
+    >>> random_resized_crop_pixels(image, Preprocessing(image_size=(32, 32)), tf.constant([1, 2])).shape
+    TensorShape([32, 32, 3])
+    """
+    crop_seed, flip_seed = tf.unstack(tf.random.split(seed, 2))
+    image = tf.convert_to_tensor(image, tf.uint8)
+    shape = tf.shape(image)
+    crop = _slice(image, _random_window(shape[0], shape[1], record, seed=crop_seed, area=area))
+    return tf.image.stateless_random_flip_left_right(resize(crop, record), flip_seed)
+
+
+def _center_window(height: tf.Tensor, width: tf.Tensor, record: Preprocessing) -> Window:
     if record.crop == "none":
         return tf.constant(0), tf.constant(0), height, width
     target_height, target_width = record.image_size
@@ -106,7 +131,7 @@ def _center_window(height: tf.Tensor, width: tf.Tensor, record: Preprocessing) -
 
 def _random_window(
     height: tf.Tensor, width: tf.Tensor, record: Preprocessing, *, seed: tf.Tensor, area: tuple[float, float]
-) -> _Window:
+) -> Window:
     shape = record.image_size[1] / record.image_size[0]
     begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
         image_size=tf.stack([height, width, 3]),
@@ -124,23 +149,48 @@ def _random_window(
     return window[0], window[1], window[2], window[3]
 
 
-def _decode_window(image_bytes: tf.Tensor, choose: Callable[[tf.Tensor, tf.Tensor], _Window]) -> tf.Tensor:
-    """Decode the part of an image that `choose(height, width)` returns; of a JPEG, no more than that part."""
+def _decode_window(image_bytes: tf.Tensor, choose: Callable[[tf.Tensor, tf.Tensor], Window]) -> tf.Tensor:
+    """Decode the part of an upright image that `choose(height, width)` returns; of a JPEG, no more than that part."""
 
     def jpeg() -> tf.Tensor:
-        shape = tf.io.extract_jpeg_shape(image_bytes)
-        return _decode_jpeg_window(image_bytes, choose(shape[0], shape[1]), shape[1])
+        height, width, channels = tf.unstack(tf.io.extract_jpeg_shape(image_bytes))
+        checked = bounded(image_bytes, height, width)
+        checked = tf.cond(channels == 4, lambda: _marked_as_adobe(checked), lambda: checked)
+        orientation = jpeg_orientation(image_bytes)
+
+        def turned() -> tf.Tensor:
+            window = _stored(choose, height, width, orientation)
+            return upright(_decode_jpeg_window(checked, window, width), orientation)
+
+        return tf.cond(
+            orientation > 1, lambda: apart(turned), lambda: _decode_jpeg_window(checked, choose(height, width), width)
+        )
 
     def other() -> tf.Tensor:
-        image = _decode_other(image_bytes)
-        shape = tf.shape(image)
-        return _slice(image, choose(shape[0], shape[1]))
+        image, orientation = decode_whole(image_bytes)
+        height, width, _ = tf.unstack(tf.shape(image))
+        return upright(_slice(image, _stored(choose, height, width, orientation)), orientation)
 
-    image = tf.cond(tf.io.is_jpeg(image_bytes), jpeg, other)
+    image = tf.cond(tf.io.is_jpeg(image_bytes), jpeg, lambda: apart(other))
     return tf.ensure_shape(image, [None, None, 3])
 
 
-def _decode_jpeg_window(image_bytes: tf.Tensor, window: _Window, full_width: tf.Tensor) -> tf.Tensor:
+def _stored(
+    choose: Callable[[tf.Tensor, tf.Tensor], Window], height: tf.Tensor, width: tf.Tensor, orientation: tf.Tensor
+) -> Window:
+    size = upright_size(height, width, orientation)
+    return stored_window(choose(*size), *size, orientation)
+
+
+def _marked_as_adobe(image_bytes: tf.Tensor) -> tf.Tensor:
+    # The decoder inverts four inks only after this mark, where Pillow and browsers always do. A mark that the file has
+    # itself comes later, and holds.
+    return tf.strings.join(
+        [_JPEG_START, _ADOBE, tf.strings.substr(image_bytes, len(_JPEG_START), tf.strings.length(image_bytes))]
+    )
+
+
+def _decode_jpeg_window(image_bytes: tf.Tensor, window: Window, full_width: tf.Tensor) -> tf.Tensor:
     y, x, height, width = window
     left = tf.maximum(x - _JPEG_MARGIN, 0)
     right = tf.minimum(x + width + _JPEG_MARGIN, full_width)
@@ -151,54 +201,6 @@ def _decode_jpeg_window(image_bytes: tf.Tensor, window: _Window, full_width: tf.
     return image[:, x - left : x - left + width]
 
 
-def _decode_other(image_bytes: tf.Tensor) -> tf.Tensor:
-    def bmp() -> tf.Tensor:
-        # The decoder refuses to change the number of channels.
-        image = tf.io.decode_bmp(image_bytes, channels=0)
-        return tf.cond(tf.shape(image)[2] == 1, lambda: tf.repeat(image, 3, axis=2), lambda: image[..., :3])
-
-    def other() -> tf.Tensor:
-        return tf.io.decode_image(image_bytes, channels=3, expand_animations=False)
-
-    return tf.cond(tf.strings.substr(image_bytes, 0, 2) == b"BM", bmp, other)
-
-
-def _slice(image: tf.Tensor, window: _Window) -> tf.Tensor:
+def _slice(image: tf.Tensor, window: Window) -> tf.Tensor:
     y, x, height, width = window
     return image[y : y + height, x : x + width]
-
-
-def _resize(image: tf.Tensor, record: Preprocessing) -> tf.Tensor:
-    if record.interpolation == "tf1_bicubic":
-        resized = tf.raw_ops.ResizeBicubic(images=image[tf.newaxis], size=record.image_size, half_pixel_centers=False)
-        return _to_uint8(resized[0])
-    if record.interpolation in ("bilinear", "tf2_bilinear"):
-        antialias = record.interpolation == "bilinear"
-        return _to_uint8(tf.image.resize(image, record.image_size, "bilinear", antialias=antialias))
-    return tf.ensure_shape(_resize_as_pillow(image, *record.image_size), [*record.image_size, 3])
-
-
-def _resize_as_pillow(image: tf.Tensor, height: int, width: int) -> tf.Tensor:
-    """Resize by antialiased bicubic interpolation in two passes, with 8-bit pixels between them as in Pillow.
-
-    In one pass, overshoots at sharp edges differ from Pillow's by up to 18 grey levels.
-    """
-    columns = _resize_first_axis(_transposed(image), width)
-    return _resize_first_axis(_transposed(columns), height)
-
-
-def _transposed(image: tf.Tensor) -> tf.Tensor:
-    # As float32, which the resize makes of it anyway: of 8-bit numbers oneDNN logs an error on many processors.
-    return tf.transpose(tf.cast(image, tf.float32), [1, 0, 2])
-
-
-def _resize_first_axis(image: tf.Tensor, size: int) -> tf.Tensor:
-    # As one column of many channels: the kernel then computes along the channels, three to four times faster.
-    shape = tf.shape(image)
-    column = tf.reshape(image, [shape[0], 1, shape[1] * 3])
-    column = _to_uint8(tf.image.resize(column, [size, 1], "bicubic", antialias=True))
-    return tf.reshape(column, [size, shape[1], 3])
-
-
-def _to_uint8(image: tf.Tensor) -> tf.Tensor:
-    return tf.cast(tf.clip_by_value(tf.floor(image + 0.5), 0.0, 255.0), tf.uint8)

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from efficientnet_tf.data.checking import check_images
 from efficientnet_tf.errors import EfficientNetError, UsageError
 
 #: File names that are taken for images, in lower case; capitals are taken too.
-IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
+IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 
 #: Images that are named as skipped rather than passed over in silence, as other files are.
-OTHER_IMAGE_EXTENSIONS = (".webp", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jxl", ".jp2")
+OTHER_IMAGE_EXTENSIONS = (".tif", ".tiff", ".heic", ".heif", ".avif", ".jxl", ".jp2")
 
 #: An image that was left out, and why: (file, reason).
 Skipped = tuple[str, str]
@@ -68,15 +68,21 @@ def find_images(paths: Sequence[str | os.PathLike[str]]) -> FoundImages:
     return FoundImages(tuple(files), frozenset(named), tuple(skipped))
 
 
-def readable_images(paths: Sequence[str | os.PathLike[str]]) -> tuple[tuple[str, ...], tuple[Skipped, ...]]:
+def readable_images(
+    paths: Sequence[str | os.PathLike[str]], progress: Callable[[int], None] | None = None
+) -> tuple[tuple[str, ...], tuple[Skipped, ...]]:
     """Find the images of files and folders, check each, and return (those that can be read, those skipped).
+
+    Args:
+        paths: as for `find_images`.
+        progress: called after every file that was checked, with the number of files done.
 
     Raises:
         UsageError: as `find_images`.
         EfficientNetError: an image that was given by itself cannot be read, or none in the folders can.
     """
     found = find_images(paths)
-    reasons = check_images(found.files)
+    reasons = check_images(found.files, progress)
     for path, reason in zip(found.files, reasons, strict=True):
         if reason and path in found.named:
             raise EfficientNetError(f"Cannot read {path!r}: {reason}.")

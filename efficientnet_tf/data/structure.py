@@ -11,8 +11,15 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-# A marker inside entropy-coded data: not a stuffed zero, not a restart.
-_JPEG_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
+#: The largest image that is decoded, in pixels: as 8-bit RGB it takes half a gigabyte.
+MAX_PIXELS = 178_956_970
+
+#: The first version of TensorFlow that decodes WebP.
+WEBP_TENSORFLOW = (2, 21)
+
+# A marker inside entropy-coded data: not a stuffed zero, not a restart. (That the pattern begins with one certain byte
+# makes the search ten times as fast; of several such bytes the last is found.)
+_JPEG_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
 _JPEG_END_OF_IMAGE = 0xD9
 # Lossless, hierarchical and arithmetic-coded frames.
 _JPEG_RARE_FRAMES = (0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF)
@@ -21,12 +28,19 @@ _GIF_EXTENSION, _GIF_IMAGE, _GIF_END = 0x21, 0x2C, 0x3B
 
 
 def structure_problem(kind: str, data: bytes) -> str | None:
-    """Return what is wrong with the structure of a `"JPEG"`, `"PNG"`, `"BMP"` or `"GIF"` file, or None.
+    """Return what is wrong with the structure of a `"JPEG"`, `"PNG"`, `"BMP"`, `"GIF"` or `"WEBP"` file, or None.
 
     >>> structure_problem("PNG", b"PNG")
     'truncated (the PNG has no end)'
     """
-    return {"JPEG": _jpeg_problem, "PNG": _png_problem, "BMP": _bmp_problem, "GIF": _gif_problem}[kind](data)
+    find = {
+        "JPEG": _jpeg_problem,
+        "PNG": _png_problem,
+        "BMP": _bmp_problem,
+        "GIF": _gif_problem,
+        "WEBP": _webp_problem,
+    }
+    return find[kind](data)
 
 
 def first_gif_palette(data: bytes) -> int:
@@ -70,13 +84,27 @@ def _png_problem(data: bytes) -> str | None:
 
 
 def _bmp_problem(data: bytes) -> str | None:
-    """Return what TensorFlow would refuse or misread: it looks at the bits per pixel alone."""
+    """Return what TensorFlow would refuse or misread: it looks at sizes and the bits per pixel alone."""
     if len(data) < 54:
         return "truncated"
-    header, bits, compression = struct.unpack_from("<14xI10xHI", data)
+    offset, header, width, height, bits, compression = struct.unpack_from("<10xIIii2xHI", data)
     if header < 40 or bits not in (8, 24, 32) or compression:
-        return "a BMP that is compressed, old or of few bits; only grey, 24-bit and 32-bit BMP are supported"
-    return None
+        return "a BMP that is compressed, old or of few bits; only 8-bit, 24-bit and 32-bit BMP are supported"
+    row_bytes = (width * bits // 8 + 3) // 4 * 4
+    return "truncated" if offset + row_bytes * abs(height) > len(data) else None
+
+
+def _webp_problem(data: bytes) -> str | None:
+    """Follow the chunks to the end that the first of them states."""
+    end = 8 + int.from_bytes(data[4:8], "little")
+    if end > len(data):
+        return "truncated (the WebP has no end)"
+    position = 12
+    while position + 8 <= end:
+        length = int.from_bytes(data[position + 4 : position + 8], "little")
+        # Chunks of odd length are followed by a byte of padding.
+        position += 8 + length + length % 2
+    return None if position == end else "damaged (a chunk of the WebP reaches beyond its end)"
 
 
 def _gif_problem(data: bytes) -> str | None:

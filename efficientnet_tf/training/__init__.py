@@ -9,10 +9,13 @@ if TYPE_CHECKING:
     from efficientnet_tf.training.keeping import KeepBest
     from efficientnet_tf.training.loop import TrainResult, train
     from efficientnet_tf.training.phases import HeadFirst
+    from efficientnet_tf.training.preview import write_preview
+    from efficientnet_tf.training.progress import FollowProgress
     from efficientnet_tf.training.schedule import WarmupCosine
     from efficientnet_tf.training.settings import callbacks, recipe
 
 _HOMES = {
+    "FollowProgress": "progress",
     "HeadFirst": "phases",
     "KeepBest": "keeping",
     "TrainResult": "loop",
@@ -20,9 +23,20 @@ _HOMES = {
     "callbacks": "settings",
     "recipe": "settings",
     "train": "loop",
+    "write_preview": "preview",
 }
 
-__all__ = ["HeadFirst", "KeepBest", "TrainResult", "WarmupCosine", "callbacks", "recipe", "train"]
+__all__ = [
+    "FollowProgress",
+    "HeadFirst",
+    "KeepBest",
+    "TrainResult",
+    "WarmupCosine",
+    "callbacks",
+    "recipe",
+    "train",
+    "write_preview",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,17 +11,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from efficientnet_tf.augment import augmenter
 from efficientnet_tf.config import TrainConfig, network_of, read_recipe
-from efficientnet_tf.data.pipeline import make_dataset
-from efficientnet_tf.data.sources import FORMS, Examples, read_source
+from efficientnet_tf.data.damage import named_errors
 from efficientnet_tf.errors import EfficientNetError, UsageError
 from efficientnet_tf.evaluation import evaluate_probabilities
 from efficientnet_tf.pretrained import build_network
 from efficientnet_tf.run import Run, new_run
 from efficientnet_tf.signals import uninterrupted
-from efficientnet_tf.specs import Preprocessing
-from efficientnet_tf.training import distribution
+from efficientnet_tf.training import distribution, feeding
 from efficientnet_tf.training.phases import StopAtStep
+from efficientnet_tf.training.progress import FollowProgress
 from efficientnet_tf.training.settings import compile_arguments, fit_callbacks
 
 
@@ -33,31 +33,13 @@ class TrainResult:
         run: its folder.
         metrics: of the best network on the validation photographs, as in metrics.json.
         epochs: how many were trained.
-        skipped: files that could not be used, each with the reason.
+        skipped: files and records that could not be used, each with the reason.
     """
 
     run: Run
     metrics: dict[str, Any]
     epochs: int
     skipped: tuple[tuple[str, str], ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class _Data:
-    """The photographs of a run, and how they become batches."""
-
-    train: Examples
-    validation: Examples
-    record: Preprocessing
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        return self.train.class_names
-
-    @property
-    def skipped(self) -> tuple[tuple[str, str], ...]:
-        # One folder that was divided names its files on both sides.
-        return tuple(dict.fromkeys(self.train.skipped + self.validation.skipped))
 
 
 def train(config: TrainConfig) -> TrainResult:
@@ -75,7 +57,7 @@ def train(config: TrainConfig) -> TrainResult:
         KeyboardInterrupt: training was stopped; the run's folder then holds the best network so far.
     """
     config = config.resolve()
-    data = _read(config)
+    data = feeding.read(config)
     run = new_run(config, data.train.name)
     keras.utils.set_random_seed(config.seed)
     strategy = distribution.make_strategy(config.strategy, config.tpu)
@@ -93,11 +75,14 @@ def train(config: TrainConfig) -> TrainResult:
             # Crop and interpolation are those that the weights were trained with.
             data, model = dataclasses.replace(data, record=network.record), network.model
             durations = _durations(config, len(data.train), batch_size, whole_batches=strategy is not None)
-            model.compile(**compile_arguments(config, model, **durations.steps))
+            arguments = compile_arguments(config, model, **durations.steps)
+            if strategy is not None:  # what fills up the last batch of validation must not count
+                arguments["weighted_metrics"] = arguments.pop("metrics")
+            model.compile(**arguments)
         run.begin(config, data.labels, data.record)
         try:
             _announce(config, data, run)
-            history = _fit(
+            history, damaged = _fit(
                 model,
                 config,
                 data,
@@ -110,9 +95,9 @@ def train(config: TrainConfig) -> TrainResult:
             _rescue(model, run)
             raise
         _refuse_divergence(history, config, run)
-    metrics = _measure(run.load_model(), data, batch_size)
+    metrics = _measure(run.load_model(), data, batch_size, config)
     run.finish(metrics)
-    return TrainResult(run, metrics, len(history.epoch), data.skipped)
+    return TrainResult(run, metrics, len(history.epoch), (*data.skipped, *damaged))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,17 +125,7 @@ def _durations(config: TrainConfig, examples: int, batch_size: int, *, whole_bat
     )
 
 
-def _read(config: TrainConfig) -> _Data:
-    if not config.data:
-        raise UsageError(f"--data is missing. Allowed: {FORMS}.")
-    train_set, validation = (
-        read_source(config.data, split, validation_fraction=config.validation_fraction)
-        for split in ("train", "validation")
-    )
-    return _Data(train_set, validation, network_of(config).preprocessing(config.image_size))
-
-
-def _batch_size(config: TrainConfig, data: _Data, strategy: tf.distribute.Strategy | None) -> int:
+def _batch_size(config: TrainConfig, data: feeding.Data, strategy: tf.distribute.Strategy | None) -> int:
     """Return the batch over all devices, checked against them and the data."""
     batch_size = config.batch_size or 1
     devices = distribution.replicas(strategy)
@@ -161,7 +136,7 @@ def _batch_size(config: TrainConfig, data: _Data, strategy: tf.distribute.Strate
     return batch_size
 
 
-def _announce(config: TrainConfig, data: _Data, run: Run) -> None:
+def _announce(config: TrainConfig, data: feeding.Data, run: Run) -> None:
     print(
         f"{network_of(config).name} from {config.weights} weights, recipe {config.recipe}: "
         f"{len(data.train)} photographs to train on, {len(data.validation)} to validate on, "
@@ -176,35 +151,39 @@ def _announce(config: TrainConfig, data: _Data, run: Run) -> None:
 def _fit(
     model: keras.Model,
     config: TrainConfig,
-    data: _Data,
+    data: feeding.Data,
     *,
     run: Run,
     batch_size: int,
     epochs: int,
     whole_batches: bool,
-) -> keras.callbacks.History:
-    """Run `fit` on the run's photographs."""
-    common = {"batch_size": batch_size, "classes": len(data.labels)}
-    training = make_dataset(
-        data.train,
-        data.record,
-        training=True,
-        seed=config.seed,
-        drop_remainder=whole_batches,
-        min_crop_area=config.crop_area,
-        **common,
+) -> tuple[keras.callbacks.History, tuple[tuple[str, str], ...]]:
+    """Run `fit` on the run's photographs; return its history, and the records that could not be used."""
+    augmentation = augmenter(str(config.augment))
+    training = feeding.training_batches(
+        config, data, batch_size=batch_size, whole_batches=whole_batches, **feeding.changes(augmentation)
     )
-    validation = make_dataset(data.validation, data.record, training=False, seed=config.seed, **common)
-    extra = [StopAtStep(config.steps)] if config.steps else []
-    return model.fit(
-        training,
-        validation_data=validation,
-        epochs=epochs,
-        callbacks=[*fit_callbacks(config, run), *extra],
-        shuffle=False,  # the photographs come shuffled
-        # A bar that moves where somebody watches, a line for each epoch in a log.
-        verbose=1 if sys.stdout.isatty() else 2,
+    validation = feeding.batches(
+        data.validation, config, data, batch_size=batch_size, training=False, pad_remainder=whole_batches
     )
+    held_out = validation
+    if whole_batches:
+        held_out = feeding.evenly_weighted(validation, len(data.validation), batch_size)
+    extra: list[keras.callbacks.Callback] = [StopAtStep(config.steps)] if config.steps else []
+    if augmentation.follows_progress:
+        extra.append(FollowProgress(augmentation))
+    with named_errors(training, validation):
+        history = model.fit(
+            training,
+            validation_data=held_out,
+            epochs=epochs,
+            callbacks=[*fit_callbacks(config, run), *extra],
+            shuffle=False,  # the photographs come shuffled
+            # A bar that moves where somebody watches, a line for each epoch in a log.
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
+    damaged = [row for dataset in (training, validation) if dataset.damage for row in dataset.damage.skipped]
+    return history, tuple(dict.fromkeys(damaged))
 
 
 def _rescue(model: keras.Model, run: Run) -> None:
@@ -226,10 +205,12 @@ def _refuse_divergence(history: keras.callbacks.History, config: TrainConfig, ru
     )
 
 
-def _measure(model: keras.Model, data: _Data, batch_size: int) -> dict[str, Any]:
+def _measure(model: keras.Model, data: feeding.Data, batch_size: int, config: TrainConfig) -> dict[str, Any]:
     """Return the figures of a network on the validation photographs."""
-    dataset = make_dataset(
-        data.validation, data.record, batch_size=batch_size, training=False, seed=0, classes=len(data.labels)
-    )
-    probabilities = model.predict(dataset, verbose=0)
-    return evaluate_probabilities(probabilities, np.array(data.validation.labels), data.labels)
+    dataset = feeding.batches(data.validation, config, data, batch_size=batch_size, training=False)
+    probabilities, targets = [], []
+    with named_errors(dataset):
+        for images, labels in dataset:
+            probabilities.append(model.predict_on_batch(images))
+            targets.append(labels.numpy().argmax(-1))
+    return evaluate_probabilities(np.concatenate(probabilities), np.concatenate(targets), data.labels)

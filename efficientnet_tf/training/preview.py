@@ -14,8 +14,14 @@ import tensorflow as tf
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from efficientnet_tf.augment import Augmenter
+from efficientnet_tf.augment import Augmenter, augmenter
+from efficientnet_tf.config import TrainConfig, network_of
+from efficientnet_tf.data.batching import Mix
+from efficientnet_tf.data.pipeline import Augment
 from efficientnet_tf.files import atomic_write_bytes
+from efficientnet_tf.pretrained import build_network
+from efficientnet_tf.run import make_writable
+from efficientnet_tf.training.feeding import changes, read, training_batches
 
 Array = np.ndarray[Any, Any]
 
@@ -67,26 +73,58 @@ class Recorder:
         return changed
 
 
+def write_preview(config: TrainConfig) -> dict[str, Any]:
+    """Write the picture that `config.preview` names; nothing is trained, and no run is made.
+
+    Args:
+        config: of the training that is looked at.
+
+    Returns:
+        `preview`, the file, and `photographs`, how many are in it.
+
+    Raises:
+        UsageError: as of the training itself, or the file cannot be written.
+        EfficientNetError: as of the training itself.
+    """
+    config = config.resolve()
+    target = Path(str(config.preview))
+    make_writable(target.parent)
+    data = read(config)
+    # Built as for training, since weights bring their own crop and interpolation.
+    network = build_network(
+        network_of(config), weights=config.weights, classes=len(data.labels), image_size=config.image_size
+    )
+    data = dataclasses.replace(data, record=network.record)
+    batch_size = min(config.batch_size or 1, len(data.train))
+
+    def make(augment: Augment | None, mix: Mix | None) -> tf.data.Dataset:
+        return training_batches(config, data, batch_size=batch_size, whole_batches=False, augment=augment, mix=mix)
+
+    pairs = look(make, augmenter(str(config.augment)), data.labels)
+    draw(pairs, f"{config.data}, --augment={config.augment}, {data.record.image_size[0]} px", target)
+    return {"preview": str(target), "photographs": len(pairs)}
+
+
 def look(
-    make: Callable[..., tf.data.Dataset], augmenter: Augmenter, class_names: Sequence[str], *, count: int = PAIRS
+    make: Callable[..., tf.data.Dataset], augmentation: Augmenter, class_names: Sequence[str], *, count: int = PAIRS
 ) -> list[Pair]:
     """Return the first pictures of training as the network will see them.
 
     Args:
         make: returns the batches of training, given `augment` and `mix`.
-        augmenter: what the run augments with.
+        augmentation: what the run augments with.
         class_names: of the labels.
         count: how many pictures, at most those of one batch.
     """
-    recorder = Recorder(augmenter)
+    recorder = Recorder(augmentation)
     images, labels = _first(make(augment=recorder, mix=None))
     # The same pictures once more, since order and seeds are: now in the batch as it is trained on.
-    mixed, mixed_labels = _first(make(augment=augmenter, mix=augmenter.mixer)) if augmenter.mixer else (images, labels)
+    mixed, mixed_labels = _first(make(**changes(augmentation))) if augmentation.mixer else (images, labels)
     pairs = []
     for number in range(min(count, len(images))):
         before, done = recorder.before(images[number])
         own, both = (_label(row[number], class_names) for row in (labels, mixed_labels))
-        pairs.append(Pair(before, mixed[number], own, done, both if augmenter.mixer else ""))
+        pairs.append(Pair(before, mixed[number], own, done, both if augmentation.mixer else ""))
     return pairs
 
 
