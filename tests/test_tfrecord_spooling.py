@@ -84,7 +84,7 @@ def test_what_is_laid_down_is_written(records, tmp_path):
 def test_what_is_no_image_is_skipped_and_named(records, tmp_path):
     file = write(tmp_path / "in" / "a", [(picture(0), 1), (b"no image", 2), (picture(2), 3)])
     records = dataclasses.replace(records, parts=(Part(file, 0, 3),))
-    reason = "its content is not JPEG, PNG, BMP or GIF"
+    reason = "its content is not JPEG, PNG, BMP, GIF or WebP"
     examples = spool(records, tmp_path / "images", max_bad_files=0.5)
     assert examples.skipped == ((f"{file}#1", reason),)
     assert [examples.read(row) for row in range(2)] == [picture(0), picture(2)]

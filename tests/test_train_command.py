@@ -21,7 +21,7 @@ from efficientnet_tf.training.loop import _durations
 from efficientnet_tf.training.phases import steps_done
 
 # Small and quick, and still the real network with real weights.
-QUICK = {"variant": "lite0", "image_size": 64, "batch_size": 8, "epochs": 3, "head_epochs": 1}
+QUICK = {"variant": "lite0", "image_size": 64, "batch_size": 8, "epochs": 3, "head_epochs": 1, "augment": "none"}
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 220)}
 
 

@@ -28,8 +28,18 @@ class Dispatcher:
     def __call__(self, image: tf.Tensor, number: tf.Tensor, argument: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
         """Return the image after operation `number`: uint8 [h, w, 3]."""
         operations = [_operation(name, self.legacy) for name in self.names]
-        branches = [lambda operation=operation: operation(image, argument, place) for operation in operations]
-        return tf.ensure_shape(tf.switch_case(number, branches), image.shape)
+        if tf.executing_eagerly():
+            branches = [lambda operation=operation: operation(image, argument, place) for operation in operations]
+            return tf.switch_case(number, branches)
+        inputs = [image, argument, place]
+        specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in inputs]
+        functions = [tf.function(operation, autograph=False).get_concrete_function(*specs) for operation in operations]
+        # The op of tf.switch_case as it is. By default its branches are laid out in the graph that calls it, where each
+        # costs something for each of its nodes, taken or not.
+        (changed,) = tf.raw_ops.StatelessCase(
+            branch_index=number, input=inputs, Tout=[tf.uint8], branches=functions, output_shapes=[image.shape]
+        )
+        return tf.ensure_shape(changed, image.shape)
 
 
 def dispatcher(names: Sequence[str], *, legacy: bool = False) -> Dispatcher:

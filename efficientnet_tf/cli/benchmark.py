@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from efficientnet_tf.flags import CommandLine
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Hold networks against published figures; return the exit code."""
+    """Hold networks against published figures, and our speed against others'; return the exit code."""
     return run_command("benchmark", _benchmark, argv, needs_tensorflow=lambda line: _config(line).needs_tensorflow)
 
 
@@ -56,7 +57,22 @@ def _params(config: BenchmarkConfig) -> list[dict[str, Any]]:
     return rows
 
 
-MODES = {"params": _params}
+def _input(config: BenchmarkConfig) -> list[dict[str, Any]]:
+    from efficientnet_tf.benchmarking.input_report import print_input
+    from efficientnet_tf.benchmarking.input_speed import ROUNDS, input_rows
+
+    rows = input_rows(
+        config.data or "sample",
+        threads=config.threads,
+        rounds=config.rounds or ROUNDS,
+        report=lambda text: print(text, file=sys.stderr),
+    )
+    print_input(rows)
+    _write(config, "input.csv", rows)
+    return rows
+
+
+MODES = {"params": _params, "input": _input}
 
 
 def _write(config: BenchmarkConfig, name: str, rows: Sequence[dict[str, Any]]) -> None:

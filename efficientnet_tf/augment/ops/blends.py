@@ -103,29 +103,31 @@ def _brightness(image: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
     return _mixed(tf.zeros([], tf.int32), image, factor)
 
 
-@compiled
 def _sharpness(image: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
-    # The smoothed value in units of 1/26: that of Pillow, rounded; it is never halfway between two, since 13 is odd.
-    return _sharpened(image, factor, (2 * _smoothed(image) + 13) // 26)
+    # Pillow's smoothed value, rounded: never halfway between two, since 13 is odd.
+    return _sharpened(image, _rows_summed(image), factor, tf.constant(13))
+
+
+def _legacy_sharpness(image: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
+    return _sharpened(image, _rows_summed(image), factor, tf.constant(0))
 
 
 @compiled
-def _legacy_sharpness(image: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
-    return _sharpened(image, factor, _smoothed(image) // 13)
+def _rows_summed(image: tf.Tensor) -> tf.Tensor:
+    """Return the sums of three rows: uint16 [height - 2, width, channels]; a kernel of its own, or XLA sums again."""
+    values = tf.cast(image, tf.uint16)
+    return values[:-2] + values[1:-1] + values[2:]
 
 
-def _smoothed(image: tf.Tensor) -> tf.Tensor:
-    """Return 13 times the smoothed inner pixels: int32 [height - 2, width - 2, channels]."""
-    values = tf.cast(image, tf.int32)
-    rows = values[:-2] + values[1:-1] + values[2:]
-    return rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:] + 4 * values[1:-1, 1:-1]
-
-
-def _sharpened(image: tf.Tensor, factor: tf.Tensor, smooth: tf.Tensor) -> tf.Tensor:
-    inner = _mixed(smooth, image[1:-1, 1:-1], factor)
+@compiled
+def _sharpened(image: tf.Tensor, rows: tf.Tensor, factor: tf.Tensor, half: tf.Tensor) -> tf.Tensor:
+    rows, center = tf.cast(rows, tf.int32), image[1:-1, 1:-1]
+    total = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:] + 4 * tf.cast(center, tf.int32)
+    # (2 total + half) // 26 without a division: equal for all sums of thirteen bytes.
+    smooth = tf.bitwise.right_shift((2 * total + half) * 40330, 20)
     # `[1:][-1:]`: the last row or column, and none where it is the first as well.
     sides = image[1:-1]
-    middle = tf.concat([sides[:, :1], inner, sides[:, 1:][:, -1:]], 1)
+    middle = tf.concat([sides[:, :1], _mixed(smooth, center, factor), sides[:, 1:][:, -1:]], 1)
     return tf.ensure_shape(tf.concat([image[:1], middle, image[1:][-1:]], 0), image.shape)
 
 
