@@ -44,7 +44,7 @@ class Command:
 COMMANDS = {
     "benchmark": Command(
         BenchmarkConfig,
-        "efficientnet-benchmark --mode=params   or   efficientnet-benchmark --table=2",
+        "efficientnet-benchmark --mode=params   or   --mode=input   or   --table=2",
         "Hold networks against published figures and against others.",
     ),
     "convert": Command(

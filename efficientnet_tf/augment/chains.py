@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -69,11 +70,9 @@ class Augmenter:
         images = _checked(images, rank=4)
         return self._batch(images, tf.cast(seeds, tf.int64))
 
-    @property
+    @functools.cached_property
     def _batch(self) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-        if not hasattr(self, "_batch_function"):
-            self._batch_function = tf.function(self._map, autograph=False, reduce_retracing=True)
-        return self._batch_function
+        return tf.function(self._map, autograph=False, reduce_retracing=True)
 
     def _map(self, images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
         signature = tf.TensorSpec(images.shape[1:], tf.uint8)
