@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -244,3 +245,27 @@ def test_a_text_that_is_wrong_says_so_at_once() -> None:
 def test_the_smallest_pictures(text: str, height_and_width: tuple[int, int]) -> None:
     function, image = augmenter(text), PICTURE[: height_and_width[0], : height_and_width[1]]
     assert all(function(image, seed).shape == image.shape for seed in seeds(4))
+
+
+@pytest.mark.parametrize("decode", [tf.io.decode_image, tf.io.decode_png])
+@pytest.mark.parametrize("text", ["autoaugment", "augmix", "cutout"])
+def test_pictures_of_a_decoder_need_no_shape(text: str, decode: Callable[[tf.Tensor], tf.Tensor]) -> None:
+    data = tf.io.encode_png(PICTURE)
+    function = augmenter(text)
+    dataset = tf.data.Dataset.range(2).map(lambda number: function(decode(data), tf.stack([number, number])))
+    for number, picture in enumerate(dataset):
+        np.testing.assert_array_equal(picture, function(PICTURE, tf.constant([number, number])))
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (np.zeros([8, 8, 3], np.float32), "Pictures must be uint8 [height, width, 3], of 0 to 255, got float32."),
+        (np.zeros([8, 8, 1], np.uint8), "Pictures must be uint8 [height, width, 3], got the shape [8, 8, 1]."),
+        (np.zeros([2, 8, 8, 3], np.uint8), "Pictures must be uint8 [height, width, 3], got the shape [2, 8, 8, 3]."),
+    ],
+)
+def test_other_pictures_are_refused(picture: np.ndarray, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        augmenter("autoaugment")(picture, tf.constant([1, 2]))
+    assert str(caught.value) == message

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from efficientnet_tf import config
-from efficientnet_tf.config import ExportConfig, PredictConfig, TrainConfig
+from efficientnet_tf.config import ExportConfig, PredictConfig, TrainConfig, read_config
 from efficientnet_tf.errors import UsageError
 from efficientnet_tf.flags import parse
 
@@ -131,3 +131,12 @@ def test_files_that_are_no_configuration(tmp_path):
     (tmp_path / "a.json").write_text('{"epoch": 1}')
     with pytest.raises(UsageError, match=r"^Unknown setting 'epoch'\. Did you mean 'epochs'\? Allowed: variant, "):
         parse("train", [f"--config={tmp_path / 'a.json'}"])
+
+
+def test_a_run_from_before_there_was_augmentation_runs_again_without(tmp_path):
+    old = TrainConfig(data="sample", recipe="finetune").resolve().to_json()
+    del old["augment"]
+    (tmp_path / "config.json").write_text(json.dumps(old))
+    assert read_config(tmp_path / "config.json")["augment"] == "none"
+    (tmp_path / "config.json").write_text(json.dumps({"data": "sample", "preview": "look.png"}))
+    assert read_config(tmp_path / "config.json") == {"data": "sample"}

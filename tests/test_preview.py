@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
 from efficientnet_tf.augment import Augmenter, augmenter
+from efficientnet_tf.config import TrainConfig
 from efficientnet_tf.data.pipeline import make_dataset
 from efficientnet_tf.data.sources import read_source
+from efficientnet_tf.errors import UsageError
 from efficientnet_tf.specs import Preprocessing
+from efficientnet_tf.training import feeding, preview, train, write_preview
 from efficientnet_tf.training.preview import Pair, draw, look
 
 EXAMPLES = read_source("sample")
@@ -73,3 +77,22 @@ def test_the_grid_is_a_whole_png_file(tmp_path: Path, count: int, columns: int) 
     # Pairs stand side by side, three in a row: the width is that of the columns.
     assert pixels.shape[1] == pytest.approx(400 * columns, rel=0.1)
     assert (pixels.std(axis=(0, 1)) > 20).all()
+
+
+def test_the_command_shows_the_run_s_first_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = []
+    monkeypatch.setattr(preview, "draw", lambda pairs, title, path: shown.extend(pairs))
+    settings = {"variant": "tiny", "weights": "none", "data": "sample", "batch_size": 8, "augment": "autoaugment"}
+    result = write_preview(TrainConfig(**settings, seed=4, preview=str(tmp_path / "look.png")))
+    assert result == {"preview": str(tmp_path / "look.png"), "photographs": 8}
+    config = TrainConfig(**settings, seed=4).resolve()
+    keras.utils.set_random_seed(4)
+    dataset = feeding.training_batches(
+        config, feeding.read(config), batch_size=8, whole_batches=False, **feeding.changes(augmenter("autoaugment"))
+    )
+    np.testing.assert_array_equal([pair.after for pair in shown], next(iter(dataset))[0])
+
+
+def test_a_picture_is_no_training() -> None:
+    with pytest.raises(UsageError, match=r"^preview is for a picture instead of a training;"):
+        train(TrainConfig(data="sample", preview="look.png"))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from efficientnet_tf.augment import augmenter
-from efficientnet_tf.training import FollowProgress
+from efficientnet_tf.data.pipeline import load_data
+from efficientnet_tf.training import FollowProgress, callbacks
 
 
 class MeanOfPredictions(keras.metrics.Mean):
@@ -47,3 +50,11 @@ def test_others_follow_nothing() -> None:
     f = augmenter("randaugment:m=8+erasing")
     assert not f.follows_progress
     f.set_progress(0.5)
+
+
+def test_a_level_given_as_a_text_rises_in_a_fit_of_ones_own(tmp_path: Path) -> None:
+    data = load_data("sample", image_size=32, batch_size=8, augment="randaugment:start=5,m=15")
+    followers = [one for one in callbacks(tmp_path / "run", data=data) if isinstance(one, FollowProgress)]
+    assert [one._augmenter for one in followers] == [data.augmenter]
+    plain = load_data("sample", image_size=32, batch_size=8, augment="randaugment:m=15")
+    assert not any(isinstance(one, FollowProgress) for one in callbacks(tmp_path / "other", data=plain))

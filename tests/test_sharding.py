@@ -107,3 +107,13 @@ def test_wrong_shards(make: object, expected: str) -> None:
     with pytest.raises(UsageError) as caught:
         make()
     assert str(caught.value) == expected
+
+
+def test_examples_have_no_files_to_divide() -> None:
+    examples = read_source("sample")
+    sizes = []
+    for index in range(2):
+        shard = Shard(index, 2, by="file")
+        part = make_dataset(examples, Preprocessing(image_size=(32, 32)), batch_size=50, training=False, shard=shard)
+        sizes.append(sum(len(labels) for _, labels in part))
+    assert sizes == [71, 70]

@@ -192,3 +192,9 @@ def test_parts_are_those_of_the_files() -> None:
     assert Path(part.file).name == "shades-train.tfrecord-00000-of-00001"
     with fake(7):
         assert read("tf_flowers").parts == (Part("tf_flowers/train", 0, 6),)
+
+
+def test_a_set_of_all_splits_holds_out_a_part_of_itself() -> None:
+    sides = [read("shades/two:all", split, validation_fraction=0.25) for split in ("train", "validation")]
+    assert [len(side) for side in sides] == [18, 6]
+    assert not set(shades(sides[0])) & set(shades(sides[1]))

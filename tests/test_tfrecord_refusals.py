@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from efficientnet_tf.data import tfrecord
 from efficientnet_tf.data.sources import Examples, read_source
+from efficientnet_tf.data.tfrecord import read_labels
 from efficientnet_tf.data.tfrecord_writing import check_shard, write_tfrecords
 from efficientnet_tf.errors import EfficientNetError, UsageError
 
@@ -201,3 +202,13 @@ def test_a_disk_that_writes_something_else_is_found(splits, tmp_path, monkeypatc
     monkeypatch.setattr(tf.io, "TFRecordWriter", Faulty)
     message = "Record 1 of train-00000-of-00001 is not what was written; is the disk sound?"
     assert_refused(EfficientNetError, message, {"train": splits["validation"]}, tmp_path / "out")
+
+
+def test_names_behind_a_link_out_of_the_folder_are_not_read(tmp_path):
+    (tmp_path / "secret").write_text("root\nx\n")
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "labels.txt").symlink_to(tmp_path / "secret")
+    with pytest.raises(EfficientNetError) as caught:
+        read_labels(tmp_path / "set")
+    path = tmp_path / "set" / "labels.txt"
+    assert str(caught.value) == f"{str(path)!r} is a link that leads out of the folder {str(path.parent)!r}."

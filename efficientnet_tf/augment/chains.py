@@ -145,7 +145,7 @@ def _checked(image: Any, rank: int = 3) -> tf.Tensor:
         raise UsageError(f"Pictures must be {wanted}, of 0 to 255, got {image.dtype.name}.")
     if image.shape.rank is not None and (image.shape.rank != rank or image.shape[-1] not in (3, None)):
         raise UsageError(f"Pictures must be {wanted}, got the shape {list(image.shape)}.")
-    return image
+    return tf.ensure_shape(image, [*[None] * (rank - 1), 3])
 
 
 def _step(stage: Stage) -> Step:

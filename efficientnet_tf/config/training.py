@@ -209,4 +209,8 @@ def read_config(path: str | Path) -> dict[str, Any]:
         raise UsageError(f"{path} is not JSON: {error}.") from None
     if not isinstance(values, dict):
         raise UsageError(f"{path} must hold one JSON object, got a {type(values).__name__}.")
-    return {key: value for key, value in values.items() if key != "model_dir" and value is not None}
+    # A run from before there was augmentation names all that its recipe decided, and had none.
+    decided = {field.name for field in dataclasses.fields(TrainConfig) if "otherwise" in field.metadata}
+    if decided - values.keys() == {"augment"}:
+        values["augment"] = "none"
+    return {key: value for key, value in values.items() if key not in ("model_dir", "preview") and value is not None}

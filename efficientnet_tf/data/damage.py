@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -19,6 +20,12 @@ _REASON = "it cannot be decoded"
 
 # So many damaged records in a row are a damaged file.
 _NAMED_IN_A_ROW = 64
+
+_UNREADABLE = {
+    tf.errors.DataLossError: "is damaged",
+    tf.errors.NotFoundError: "cannot be read",
+    tf.errors.PermissionDeniedError: "cannot be read",
+}
 
 #: A picture, uint8 [height, width, 3], and its label, int32.
 Loaded = tuple[tf.Tensor, tf.Tensor]
@@ -126,9 +133,21 @@ def surviving(
         after = tf.concat([recent[1:], number[tf.newaxis]], 0)
         return (position + 1, after), (position, recent, number, record)
 
+    def loaded(number: tf.Tensor, record: Any) -> tuple[Any, ...]:
+        return *tf.cond(number < 0, lambda: nothing, lambda: load(number, record)), True
+
     def try_to_load(position: tf.Tensor, recent: tf.Tensor, number: tf.Tensor, record: Any) -> tuple[Any, ...]:
-        picture, label = tf.cond(number < 0, lambda: nothing, lambda: load(number, record))
-        return position, recent, number, picture, label
+        # One record by itself: what fails in reading it from its file must not be passed over.
+        one = tf.data.Dataset.from_tensors((number, record)).map(loaded).ignore_errors()
+        one = one.concatenate(tf.data.Dataset.from_tensors((*nothing, False))).take(1)
+        picture, label, usable = one.get_single_element()
+        return position, recent, number, picture, label, usable
+
+    def is_usable(*element: tf.Tensor) -> tf.Tensor:
+        return element[-1]
+
+    def without_mark(*element: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return element[:-1]
 
     def find_lost(expected: tf.Tensor, element: tuple[tf.Tensor, ...]) -> tuple[Any, Any]:
         position, recent, number, picture, label = element
@@ -138,7 +157,8 @@ def surviving(
 
     zero = tf.constant(0, tf.int64)
     dataset = dataset.scan((zero, tf.fill([_NAMED_IN_A_ROW], tf.constant(-1, tf.int64))), place)
-    dataset = dataset.map(try_to_load, tf.data.AUTOTUNE, deterministic=True).ignore_errors()
+    dataset = dataset.map(try_to_load, tf.data.AUTOTUNE, deterministic=True)
+    dataset = dataset.filter(is_usable).map(without_mark)
     return dataset.scan(zero, find_lost)
 
 
@@ -156,6 +176,9 @@ def named_errors(*datasets: tf.data.Dataset) -> Iterator[None]:
             damage = getattr(dataset, "damage", None)
             if damage is not None and damage.error is not None:
                 raise damage.error from error
-        if isinstance(error, tf.errors.DataLossError):
-            raise EfficientNetError(f"A file of records is damaged: {error.message.splitlines()[0]}.") from error
+        for kind, what in _UNREADABLE.items():
+            if isinstance(error, kind):
+                # Without the name of TensorFlow's node.
+                reason = re.sub(r"\{\{[^}]*\}\}\s*", "", error.message.splitlines()[0]).split(" [Op:")[0]
+                raise EfficientNetError(f"A file of records {what}: {reason}.") from error
         raise

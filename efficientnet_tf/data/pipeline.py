@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 import os
@@ -91,6 +92,8 @@ def make_dataset(
     """
     classes = len(source.class_names) if classes is None else classes
     own = shard or Shard()
+    if isinstance(source, Examples):
+        own = dataclasses.replace(own, by="record")
     share = plan([part.take for part in source.parts] if isinstance(source, Records) else [len(source)], own)
     _check_arguments(source, classes, batch_size=batch_size, min_crop_area=min_crop_area, cache=cache)
     _check_use(share, batch_size, training, drop=drop_remainder, pad=pad_remainder, change=bool(augment or mix))
@@ -150,7 +153,8 @@ def load_data(
     """Return batches of a source of photographs, for `model.fit` and `model.evaluate`.
 
     The dataset carries `class_names` (a tuple), `examples` (`Examples`, with the files that were skipped, or
-    `Records`) and `preprocessing` (the record). A dataset made from it, by `map` for example, does not.
+    `Records`), `preprocessing` (the record) and `augmenter` (an `Augmenter`, or None). A dataset made from it, by `map`
+    for example, does not.
 
     Args:
         source: `"sample"`, the bundled photographs, a folder, or another form; see `sources.read_source`.
@@ -206,6 +210,7 @@ def load_data(
     dataset.class_names = read.class_names
     dataset.examples = read
     dataset.preprocessing = record
+    dataset.augmenter = augmentation
     return dataset
 
 

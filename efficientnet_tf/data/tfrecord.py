@@ -183,9 +183,10 @@ def read_labels(folder: str | os.PathLike[str]) -> tuple[str, ...] | None:
     Name number `i`, from 0, is that of label `i + 1`.
 
     Raises:
-        EfficientNetError: the file is there and cannot be read.
+        EfficientNetError: the file is there and cannot be read, or is a link that leads out of the folder.
     """
     path = Path(folder, LABELS)
+    _check_links([str(path)], os.fspath(folder))
     try:
         return tuple(path.read_text(encoding="utf-8").removesuffix("\n").split("\n"))
     except FileNotFoundError:

@@ -56,6 +56,8 @@ def train(config: TrainConfig) -> TrainResult:
         EfficientNetError: photographs or devices that cannot be used.
         KeyboardInterrupt: training was stopped; the run's folder then holds the best network so far.
     """
+    if config.preview is not None:
+        raise UsageError("preview is for a picture instead of a training; `training.write_preview` writes it.")
     config = config.resolve()
     data = feeding.read(config)
     run = new_run(config, data.train.name)

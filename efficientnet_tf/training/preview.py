@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 from matplotlib.axes import Axes
@@ -17,6 +18,7 @@ from matplotlib.figure import Figure
 from efficientnet_tf.augment import Augmenter, augmenter
 from efficientnet_tf.config import TrainConfig, network_of
 from efficientnet_tf.data.batching import Mix
+from efficientnet_tf.data.damage import named_errors
 from efficientnet_tf.data.pipeline import Augment
 from efficientnet_tf.files import atomic_write_bytes
 from efficientnet_tf.pretrained import build_network
@@ -90,6 +92,8 @@ def write_preview(config: TrainConfig) -> dict[str, Any]:
     target = Path(str(config.preview))
     make_writable(target.parent)
     data = read(config)
+    # As `train` does: orders and seeds follow from this one too.
+    keras.utils.set_random_seed(config.seed)
     # Built as for training, since weights bring their own crop and interpolation.
     network = build_network(
         network_of(config), weights=config.weights, classes=len(data.labels), image_size=config.image_size
@@ -97,10 +101,19 @@ def write_preview(config: TrainConfig) -> dict[str, Any]:
     data = dataclasses.replace(data, record=network.record)
     batch_size = min(config.batch_size or 1, len(data.train))
 
-    def make(augment: Augment | None, mix: Mix | None) -> tf.data.Dataset:
-        return training_batches(config, data, batch_size=batch_size, whole_batches=False, augment=augment, mix=mix)
+    made: list[tf.data.Dataset] = []
 
-    pairs = look(make, augmenter(str(config.augment)), data.labels)
+    def make(augment: Augment | None, mix: Mix | None) -> tf.data.Dataset:
+        made.append(
+            training_batches(config, data, batch_size=batch_size, whole_batches=False, augment=augment, mix=mix)
+        )
+        return made[-1]
+
+    try:
+        pairs = look(make, augmenter(str(config.augment)), data.labels)
+    except tf.errors.OpError:
+        with named_errors(*made):
+            raise
     draw(pairs, f"{config.data}, --augment={config.augment}, {data.record.image_size[0]} px", target)
     return {"preview": str(target), "photographs": len(pairs)}
 

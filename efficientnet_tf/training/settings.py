@@ -13,6 +13,7 @@ from efficientnet_tf.run import Run
 from efficientnet_tf.training.keeping import KeepBest, tensorboard
 from efficientnet_tf.training.optimizer import build_optimizer
 from efficientnet_tf.training.phases import HeadFirst, set_trainable
+from efficientnet_tf.training.progress import FollowProgress
 from efficientnet_tf.training.schedule import WarmupCosine
 
 
@@ -92,7 +93,8 @@ def callbacks(
         model_dir: folder for `model.keras` and `metrics.csv`.
         recipe: `finetune` or `scratch`.
         data: what `load_data` returned; its labels and preprocessing are written beside the network, so
-            that `efficientnet-export` and `efficientnet-predict` know them.
+            that `efficientnet-export` and `efficientnet-predict` know them, and its augmentation is told how far
+            training has come.
         changes: settings of the recipe to have otherwise, such as `patience=3`.
 
     Raises:
@@ -102,9 +104,13 @@ def callbacks(
     run = Run(Path(model_dir))
     if run.model_file.exists():
         raise UsageError(f"{run.path} holds another run. Give a new folder.")
+    made = fit_callbacks(config, run)
     if data is not None:
         run.describe(data.class_names, data.preprocessing)
-    return fit_callbacks(config, run)
+        augmenter = getattr(data, "augmenter", None)
+        if augmenter is not None and augmenter.follows_progress:
+            made.append(FollowProgress(augmenter))
+    return made
 
 
 def fit_callbacks(config: TrainConfig, run: Run) -> list[keras.callbacks.Callback]:

@@ -151,6 +151,8 @@ def _read_at_most(file: IO[bytes], size: int) -> bytes:
 def _class_names(folder: Path, labels: Array, labels_file: Path) -> tuple[str, ...]:
     path = folder / LABELS
     if path.is_file():
+        if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
+            raise EfficientNetError(f"{str(path)!r} is a link that leads out of the folder {str(folder)!r}.")
         try:
             names = tuple(path.read_text(encoding="utf-8-sig").splitlines())
         except (OSError, UnicodeDecodeError) as error:

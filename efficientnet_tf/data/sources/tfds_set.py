@@ -51,7 +51,9 @@ def read_tfds(text: str, split: str, *, validation_fraction: float) -> Records:
     used = set(re.findall(r"[A-Za-z]\w*", re.sub(r"\[[^]]*\]", "", training)))
     if split == "test" and "test" not in builder.info.splits:
         raise no_split(f"tfds:{text}", split, "train, validation")
-    own = next((name for name in _VALIDATION if name in builder.info.splits and name not in used), None)
+    # "all" holds every split, so that nothing is left to hold out but a part of it.
+    held_out = () if "all" in used else _VALIDATION
+    own = next((name for name in held_out if name in builder.info.splits and name not in used), None)
     if split == "test" or own:
         return reader.read({"train": training, "validation": own or "", "test": "test"}[split])
     records = reader.read(training)
