@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Generator
 
 import pytest
@@ -24,6 +25,16 @@ def pytest_report_header() -> str:
     import efficientnet_tf
 
     return f"efficientnet_tf: {efficientnet_tf.__file__}"
+
+
+@pytest.fixture(autouse=True)
+def _no_seed_of_another_test() -> None:
+    """Take back a global seed that an earlier test has set: orders and crops follow from it too."""
+    if "tensorflow" in sys.modules:
+        from tensorflow.python.eager import context
+
+        if context.global_seed() is not None:
+            context.set_global_seed(None)
 
 
 @pytest.hookimpl(wrapper=True)
