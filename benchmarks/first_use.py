@@ -6,10 +6,7 @@ Run in a clone after `make setup`:  .venv/bin/python benchmarks/first_use.py res
 from __future__ import annotations
 
 import csv
-import importlib.metadata
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -18,9 +15,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from efficientnet_tf.benchmarking.machine import COMMON_PACKAGES, machine
+
 HELP_RUNS = 9
 COMMANDS = ("train", "export", "predict")
-PACKAGES = ("keras", "numpy", "pillow", "ai-edge-litert")
 DEMO = (
     ("train", ("--variant=lite0", "--weights=imagenet", "--data=sample")),
     ("export", ("--format=saved_model,tflite,tfjs", "--quantize=none,dynamic,float16")),
@@ -39,7 +37,7 @@ def main(target: Path) -> None:
                 (f"efficientnet-{name}: {figure}", unit, value)
                 for figure, unit, value in _figures(name, json.loads(result))
             ]
-    columns = machine()
+    columns = machine(COMMON_PACKAGES)
     with target.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["figure", "unit", "value", *columns])
@@ -65,27 +63,6 @@ def _figures(name: str, result: dict) -> list[tuple[str, str, float]]:
             (f"{row['file']} largest difference", "probability", row["max_difference"]) for row in result["artifacts"]
         ]
     return [("photographs predicted", "number", len(result["predictions"]))]
-
-
-def machine() -> dict[str, str]:
-    tensorflow = next(name for name in ("tensorflow-cpu", "tensorflow") if _version(name))
-    processor = next(
-        (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
-        platform.processor(),
-    )
-    versions = {name: _version(name) for name in (tensorflow, *PACKAGES)}
-    return {"processor": processor, "cores": str(os.cpu_count()), "python": platform.python_version(), **versions}
-
-
-def _version(name: str) -> str:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
-
-
-def _lines(path: str) -> list[str]:
-    return Path(path).read_text(encoding="utf-8").splitlines() if Path(path).exists() else []
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import PIL
 import tensorflow as tf
-from first_use import machine
+
+from efficientnet_tf.benchmarking.machine import COMMON_PACKAGES, machine
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -77,7 +78,7 @@ REFERENCES: Mapping[str, Callable[..., Array]] = {**PILLOW, "cutout": cutout}
 def main(target: Path) -> None:
     """Compare all of them, and write a row for each operation, level and reference."""
     images = [*sample(*SQUARE)[::3], *sample(*OBLONG)[::3], *edge_cases().values()]
-    columns = machine()
+    columns = machine(COMMON_PACKAGES)
     with target.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*FIELDS, *columns])

@@ -21,8 +21,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from first_use import machine
-
+from efficientnet_tf.benchmarking.machine import COMMON_PACKAGES, machine
 from efficientnet_tf.config import PredictConfig
 from efficientnet_tf.errors import EfficientNetError
 from efficientnet_tf.prediction import open_predictor, predict_files
@@ -71,7 +70,7 @@ def main(target: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         photographs = fetch(Path(folder))
         rows = [row for variant in VARIANTS for row in ask(variant, photographs)]
-    columns = machine()
+    columns = machine(COMMON_PACKAGES)
     with target.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [*rows[0], *columns], lineterminator="\n")
         writer.writeheader()

@@ -90,7 +90,7 @@ def test_every_record_once_in_an_epoch_of_its_own(records: Records) -> None:
     assert numbers(first) != numbers(second)
     pairs = [(dict(zip(numbers(images), images, strict=True))) for images in (first, second)]
     # Crops this large are now and then the same.
-    assert sum(np.array_equal(pairs[0][number], pairs[1][number]) for number in range(23)) < 10
+    assert sum(np.array_equal(pairs[0][number], pairs[1][number]) for number in range(23)) < 5
     labels = [batch[1].numpy().argmax(-1) for batch in make_dataset(records, RECORD, batch_size=23, training=False)]
     assert labels[0].tolist() == [number % 3 for number in range(23)]
 

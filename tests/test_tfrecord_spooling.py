@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 from PIL import Image
+from source_files import write_records
 
 from efficientnet_tf.data import tfrecord
 from efficientnet_tf.data.sources.examples import Part, Records
@@ -30,14 +31,7 @@ def parse(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def write(path: Path, rows: list[tuple[bytes, int]]) -> str:
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        for image, label in rows:
-            feature = {
-                "image/encoded": tf.train.Feature(bytes_list=tf.train.BytesList(value=[image])),
-                "image/class/label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
-            }
-            writer.write(tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString())
-    return str(path)
+    return str(write_records(path, rows))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -31,7 +32,7 @@ class Step(Protocol):
         """Return in a few words what `__call__` does to this image by this seed."""
 
 
-class Chosen:
+class Chosen(abc.ABC):
     """A step that chooses operations and applies them in turn."""
 
     def __init__(self, names: Sequence[str], count: int, *, legacy: bool = False) -> None:
@@ -43,6 +44,7 @@ class Chosen:
         """Names of the operations by their numbers; the first is Identity."""
         return self._dispatch.names
 
+    @abc.abstractmethod
     def choose(self, numbers: tf.Tensor, seed: tf.Tensor, sides: tf.Tensor) -> Choice:
         """Return the operations for one picture.
 
@@ -51,22 +53,24 @@ class Chosen:
             seed: int64 [2], for what needs more than those.
             sides: as `picture_sides` returns them.
         """
-        raise NotImplementedError
 
     def __call__(self, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        drawn = uniform(seed, 1 + 4 * self._count)
-        operations, arguments = self.choose(drawn[: 1 + 2 * self._count], seed, picture_sides(image))
-        places = tf.reshape(drawn[1 + 2 * self._count :], [self._count, 2])
+        (operations, arguments), places = self._draw(image, seed)
         for position in range(self._count):
             image = self._dispatch(image, operations[position], arguments[position], places[position])
         return image
 
     def describe(self, image: tf.Tensor, seed: tf.Tensor) -> str:
-        drawn = uniform(seed, 1 + 4 * self._count)
-        operations, arguments = self.choose(drawn[: 1 + 2 * self._count], seed, picture_sides(image))
+        (operations, arguments), _ = self._draw(image, seed)
         pairs = zip(operations.numpy(), arguments.numpy(), strict=True)
         words = [words_for(self.names[number], argument) for number, argument in pairs]
         return ", ".join(word for word in words if word)
+
+    def _draw(self, image: tf.Tensor, seed: tf.Tensor) -> tuple[Choice, tf.Tensor]:
+        """Return the operations, and a place in the picture for each: float32 [n, 2]."""
+        chosen = 1 + 2 * self._count
+        drawn = uniform(seed, chosen + 2 * self._count)
+        return self.choose(drawn[:chosen], seed, picture_sides(image)), tf.reshape(drawn[chosen:], [self._count, 2])
 
 
 class LearnedPolicy(Chosen):

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from efficientnet_tf.errors import EfficientNetError, UsageError
 
+#: Packages whose versions stand beside most measurements.
+COMMON_PACKAGES = ("keras", "numpy", "pillow", "ai-edge-litert")
+
 _TENSORFLOW = ("tensorflow-cpu", "tensorflow", "tensorflow-tpu")
 
 

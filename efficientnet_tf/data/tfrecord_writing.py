@@ -88,20 +88,25 @@ def write_tfrecords(
             )
             for split in splits
         }
-        skipped = dict.fromkeys(row for examples in splits.values() for row in examples.skipped)
         record = {
             **(about or {}),
             "seed": seed,
             "class_names": list(class_names),
             "formats": dict(sorted(formats.items())),
             "splits": written,
-            "skipped": [{"file": file, "reason": reason} for file, reason in skipped],
+            "skipped": _skipped(splits),
         }
         atomic_write_text(unfinished / LABELS, "".join(f"{name}\n" for name in class_names))
         atomic_write_text(unfinished / RECORD, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
         # Hours may have passed, and what has come there in the meantime would be replaced.
         refuse_used(folder)
     return record
+
+
+def _skipped(splits: Mapping[str, Examples]) -> list[dict[str, str]]:
+    """Return what was left out, each file once."""
+    rows = dict.fromkeys(row for examples in splits.values() for row in examples.skipped)
+    return [{"file": file, "reason": reason} for file, reason in rows]
 
 
 def refuse_used(folder: Path) -> None:

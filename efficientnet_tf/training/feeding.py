@@ -12,7 +12,8 @@ from efficientnet_tf.augment import Augmenter
 from efficientnet_tf.config import TrainConfig, network_of
 from efficientnet_tf.data.batching import Mix
 from efficientnet_tf.data.caching import keep
-from efficientnet_tf.data.pipeline import Augment, make_dataset
+from efficientnet_tf.data.options import Augment
+from efficientnet_tf.data.pipeline import make_dataset
 from efficientnet_tf.data.sources import FORMS, Examples, Records, read_source
 from efficientnet_tf.errors import UsageError
 from efficientnet_tf.specs import Preprocessing

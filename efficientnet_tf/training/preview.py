@@ -19,7 +19,7 @@ from efficientnet_tf.augment import Augmenter, augmenter
 from efficientnet_tf.config import TrainConfig, network_of
 from efficientnet_tf.data.batching import Mix
 from efficientnet_tf.data.damage import named_errors
-from efficientnet_tf.data.pipeline import Augment
+from efficientnet_tf.data.options import Augment
 from efficientnet_tf.files import atomic_write_bytes
 from efficientnet_tf.pretrained import build_network
 from efficientnet_tf.run import make_writable
