@@ -44,7 +44,7 @@ def print_input(rows: Sequence[Row]) -> None:
                 print(f"Not measured: {row['candidate']}: {row['note']}")
     first = rows[0]
     print(
-        f"Medians of {first['rounds']} round(s) in which all took turns, on {first['threads']} cores of "
+        f"Medians of {first['rounds']} rounds in which all took turns, on {first['threads']} cores of "
         f"{first['processor']}, with {first['photographs']} photographs of {first['data']}.\n"
         f"Pillow x {first['threads']} is Pillow in so many processes; where pictures stay there, they are not brought "
         "to the process that trains, as they would have to be."

@@ -88,14 +88,7 @@ def write_tfrecords(
             )
             for split in splits
         }
-        record = {
-            **(about or {}),
-            "seed": seed,
-            "class_names": list(class_names),
-            "formats": dict(sorted(formats.items())),
-            "splits": written,
-            "skipped": _skipped(splits),
-        }
+        record = {**(about or {}), "seed": seed, **_summary(splits, formats, written)}
         atomic_write_text(unfinished / LABELS, "".join(f"{name}\n" for name in class_names))
         atomic_write_text(unfinished / RECORD, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
         # Hours may have passed, and what has come there in the meantime would be replaced.
@@ -103,10 +96,15 @@ def write_tfrecords(
     return record
 
 
-def _skipped(splits: Mapping[str, Examples]) -> list[dict[str, str]]:
-    """Return what was left out, each file once."""
-    rows = dict.fromkeys(row for examples in splits.values() for row in examples.skipped)
-    return [{"file": file, "reason": reason} for file, reason in rows]
+def _summary(splits: Mapping[str, Examples], formats: Counter[str], written: dict[str, Any]) -> dict[str, Any]:
+    """Return what dataset.json says of the images; what was left out is named once."""
+    skipped = dict.fromkeys(row for examples in splits.values() for row in examples.skipped)
+    return {
+        "class_names": list(splits["train"].class_names),
+        "formats": dict(sorted(formats.items())),
+        "splits": written,
+        "skipped": [{"file": file, "reason": reason} for file, reason in skipped],
+    }
 
 
 def refuse_used(folder: Path) -> None:
