@@ -73,7 +73,7 @@ def test_short_runs_keep_the_proportion_of_the_head():
         (
             TrainConfig,
             {"strategy": "mirrord"},
-            "Unknown strategy 'mirrord'. Did you mean 'mirrored'? Allowed: auto, single, mirrored, tpu.",
+            "Unknown strategy 'mirrord'. Did you mean 'mirrored'? Allowed: auto, single, mirrored, multiworker, tpu.",
         ),
         (TrainConfig, {"epochs": 3, "steps": 4}, "Give epochs or steps, not both; got 3 and 4."),
         (TrainConfig, {"tpu": "a", "strategy": "single"}, "--tpu=a needs --strategy=tpu or auto, got single."),

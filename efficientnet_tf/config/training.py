@@ -7,83 +7,26 @@ import json
 from pathlib import Path
 from typing import Any
 
-from efficientnet_tf.augment.policies.grammar import Plan
-from efficientnet_tf.config.network import VARIANTS, WEIGHTS, network_of
-from efficientnet_tf.errors import UsageError, unknown_name
-from efficientnet_tf.options import Options, option
+from efficientnet_tf.config.inputs import InputOptions
+from efficientnet_tf.config.recipes import list_recipes, recipe_lines
+from efficientnet_tf.errors import UsageError
+from efficientnet_tf.options import option
 from efficientnet_tf.specs import spec
-
-RECIPES_FOLDER = Path(__file__).parents[1] / "recipes"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainConfig(Options):
+class TrainConfig(InputOptions):
     """One training run. None means that the recipe decides, or the program where the text says so.
 
     >>> TrainConfig(variant="lite0", data="sample").resolve().recipe
     'finetune'
     """
 
-    variant: str = option("b0", "Network", VARIANTS)
-    phi: float | None = option(None, "Network", "Compound scaling of the variant, paper's Equation 3.")
-    width: float | None = option(None, "Network", "Factor of the variant's widths, instead of --phi.", above=0.0)
-    depth: float | None = option(None, "Network", "Factor of the variant's repeats, instead of --phi.", above=0.0)
-    weights: str = option("imagenet", "Network", f"Weights to begin with: none, {WEIGHTS}")
-    image_size: int | None = option(
-        None, "Network", "Side of the square input in pixels; by default the variant's own.", minimum=32
-    )
-    dropout: float | None = option(
-        None, "Network", "Rate before the classifier; by default the variant's own.", minimum=0.0, below=1.0
-    )
-    survival_probability: float | None = option(
-        None, "Network", "Of the last block under stochastic depth.", above=0.0, maximum=1.0, otherwise=0.8
-    )
-    data: str | None = option(
-        None,
-        "Data",
-        "Photographs: sample (bundled), a folder of class folders, csv:FILE, tfds:NAME[:SPLIT], tfrecord:GLOB, "
-        "idx:FOLDER, or synthetic. Required.",
-    )
-    batch_size: int | None = option(None, "Data", "Photographs per training step.", minimum=1, otherwise=32)
-    validation_fraction: float = option(
-        0.2, "Data", "Share held out of a source that has no validation of its own.", above=0.0, below=1.0
-    )
-    cache: str = option(
-        "auto",
-        "Data",
-        "Where encoded photographs are kept between epochs: auto (in memory up to 256 MB), none, memory, "
-        "or a folder for copies of the records of tfrecord: and tfds:.",
-    )
-    shuffle_buffer: int = option(
-        1024, "Data", "Records of tfrecord: and tfds: among which the next one is drawn.", minimum=1
-    )
-    max_bad_files: float = option(
-        0.1, "Data", "Share of damaged or empty photographs above which nothing is trained.", minimum=0.0, maximum=1.0
-    )
-    crop_area: float | None = option(
-        None,
-        "Data",
-        "Smallest share of a photograph that a training crop covers.",
-        above=0.0,
-        maximum=1.0,
-        otherwise=0.08,
-    )
-    augment: str | None = option(
-        None,
-        "Data",
-        "What is done to the photographs of every epoch anew: none, autoaugment[:legacy|:policy=NAME], "
-        "randaugment[:n=2,m=10,std=0,increasing], trivialaugment, augmix, cutout, erasing[:p=0.25], mixup[:0.2], "
-        "cutmix[:1.0]; several joined by +.",
-        otherwise="none",
-    )
-    preview: str | None = option(
-        None, "Data", "Instead of training, write a PNG of what the network will see: photographs before and after."
-    )
     recipe: str | None = option(
         None,
         "Training",
-        "Settings to begin with: finetune, or scratch with --weights=none.",
-        choices=("finetune", "scratch"),
+        "Settings to begin with; by default finetune, or scratch with --weights=none.",
+        choices=tuple(list_recipes()),
     )
     epochs: int | None = option(None, "Training", "Times that the training set is seen.", minimum=1, otherwise=10)
     steps: int | None = option(None, "Training", "Training steps in all, instead of --epochs.", minimum=1)
@@ -96,14 +39,49 @@ class TrainConfig(Options):
     learning_rate: float | None = option(
         None, "Training", "Peak learning rate, for the whole network.", above=0.0, otherwise=0.001
     )
+    learning_rate_batch: int | None = option(
+        None,
+        "Training",
+        "Batch size that the learning rates are meant for; they are scaled in proportion to the real one. 0: as given.",
+        minimum=0,
+        otherwise=0,
+    )
+    schedule: str | None = option(
+        None,
+        "Training",
+        "How the learning rate falls: cosine to 0, exponential (by --decay_rate every --decay_epochs), constant.",
+        choices=("cosine", "exponential", "constant"),
+        otherwise="cosine",
+    )
+    decay_epochs: float | None = option(
+        None, "Training", "Epochs between two falls of the exponential schedule.", above=0.0, otherwise=2.4
+    )
+    decay_rate: float | None = option(
+        None, "Training", "Factor of each fall of the exponential schedule.", above=0.0, maximum=1.0, otherwise=0.97
+    )
     head_learning_rate: float | None = option(
         None, "Training", "Learning rate while the classifier is trained alone.", above=0.0, otherwise=0.001
     )
     warmup_epochs: float | None = option(
         None, "Training", "Epochs in which the learning rate rises from 0.", minimum=0.0, otherwise=0.0
     )
-    weight_decay: float | None = option(
-        None, "Training", "Decoupled weight decay of kernels.", minimum=0.0, otherwise=0.0
+    weight_decay: float | None = option(None, "Training", "Weight decay.", minimum=0.0, otherwise=0.0)
+    weight_decay_form: str | None = option(
+        None,
+        "Training",
+        "decoupled (of kernels); l2, the gradient of half the square of all weights but those of batch "
+        "normalisation, as the official code has it; l2_kernels, without biases too.",
+        choices=("decoupled", "l2", "l2_kernels"),
+        otherwise="decoupled",
+    )
+    ema_decay: float | None = option(
+        None,
+        "Training",
+        "Decay of the moving average of weights and statistics, which is what is validated and kept; it rises as "
+        "(1 + step) / (10 + step). 0 for none.",
+        minimum=0.0,
+        below=1.0,
+        otherwise=0.0,
     )
     label_smoothing: float | None = option(
         None, "Training", "Share of the target spread over all classes.", minimum=0.0, below=1.0, otherwise=0.0
@@ -118,26 +96,72 @@ class TrainConfig(Options):
     patience: int | None = option(
         None, "Training", "Epochs without a better validation loss before training stops.", minimum=1, otherwise=10
     )
+    class_weights: str | None = option(
+        None,
+        "Training",
+        "none, or balanced: a photograph counts in inverse proportion to the size of its class.",
+        choices=("none", "balanced"),
+        otherwise="none",
+    )
+    stages: int | None = option(
+        None,
+        "Training",
+        "Stages of progressive learning: from one to the next the pictures grow from 128 pixels, and the strength of "
+        "dropout and of augmentation rises.",
+        minimum=1,
+        otherwise=1,
+    )
+    on_nan: str = option(
+        "stop",
+        "Training",
+        "What a loss that is no number, or above --loss_limit, leads to: stop, or rollback to the last checkpoint "
+        "with half the learning rate.",
+        choices=("stop", "rollback"),
+    )
+    loss_limit: float | None = option(None, "Training", "Loss of a batch that counts as diverged.", above=0.0)
     model_dir: str | None = option(None, "Run", "Folder of the run; by default runs/VARIANT-DATA, or the next free.")
     seed: int = option(0, "Run", "Seed of weights, order, crops and masks.", minimum=0, maximum=2**32 - 1)
+    resume: str = option(
+        "auto",
+        "Run",
+        "auto continues the run in --model_dir if one is there; never refuses; must refuses if there is none.",
+        choices=("auto", "never", "must"),
+    )
+    checkpoint_steps: int | None = option(
+        None,
+        "Run",
+        "Steps between checkpoints, besides the one after each epoch; by default as many as take about ten minutes.",
+        minimum=1,
+    )
+    keep_every: int | None = option(
+        None, "Run", "Keep each checkpoint whose step is a multiple of this; the newest two stay anyway.", minimum=1
+    )
+    profile: bool = option(False, "Machine", "Write a trace of steps 10 to 20 for TensorBoard.")
     strategy: str = option(
         "auto",
         "Machine",
-        "auto (TPU with --tpu, all GPUs where there are several), single, mirrored, tpu.",
-        choices=("auto", "single", "mirrored", "tpu"),
+        "auto (TPU with --tpu, several workers with TF_CONFIG or Slurm, all GPUs where there are several), single, "
+        "mirrored, multiworker, tpu.",
+        choices=("auto", "single", "mirrored", "multiworker", "tpu"),
     )
     tpu: str | None = option(None, "Machine", "Name or address of a TPU, or local; alone it selects --strategy=tpu.")
+    accumulation: int = option(
+        1, "Machine", "Parts into which each device divides its batch, to hold a batch larger than memory.", minimum=1
+    )
+    steps_per_execution: int = option(1, "Machine", "Training steps of one call into TensorFlow.", minimum=1)
+    bn_statistics: str = option(
+        "averaged",
+        "Machine",
+        "On several devices: averaged before they are used, or synchronised in every step.",
+        choices=("averaged", "synchronised"),
+    )
+    jit_compile: bool = option(False, "Machine", "Compile the training step with XLA.")
     precision: str = option(
         "float32", "Machine", "Of the arithmetic; weights stay float32.", choices=("float32", "bfloat16", "float16")
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        network_of(self)
-        if self.augment is not None:
-            Plan.parse(self.augment)
-        if self.preview is not None and not self.preview.lower().endswith(".png"):
-            raise UsageError(f"--preview must end in .png, got {self.preview!r}.")
         if self.epochs is not None and self.steps is not None:
             raise UsageError(f"Give epochs or steps, not both; got {self.epochs} and {self.steps}.")
         if self.tpu and self.strategy not in ("auto", "tpu"):
@@ -169,30 +193,13 @@ class TrainConfig(Options):
         return resolved
 
 
-def list_recipes() -> list[str]:
-    """Return the names of the recipes."""
-    return sorted(path.stem for path in RECIPES_FOLDER.glob("*.cfg"))
-
-
 def read_recipe(name: str) -> dict[str, Any]:
-    """Return the settings of a recipe.
-
-    Args:
-        name: of a file in `efficientnet_tf/recipes/`, without its ending.
+    """Return the settings of a recipe, each of its field's type.
 
     Raises:
         UsageError: no such recipe, or a line in it that is not `--setting=value`.
     """
-    if name not in list_recipes():
-        raise unknown_name("recipe", name, list_recipes())
-    settings = {}
-    for line in (RECIPES_FOLDER / f"{name}.cfg").read_text(encoding="utf-8").splitlines():
-        if line.strip() and not line.startswith("#"):
-            key, equals, value = line.strip().removeprefix("--").partition("=")
-            if not equals:
-                raise UsageError(f"Recipe {name!r} has a line that is not --setting=value: {line!r}.")
-            settings[key] = TrainConfig.parse(key, value)
-    return settings
+    return {key: TrainConfig.parse(key, text) for key, text in recipe_lines(name).items()}
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
@@ -209,8 +216,8 @@ def read_config(path: str | Path) -> dict[str, Any]:
         raise UsageError(f"{path} is not JSON: {error}.") from None
     if not isinstance(values, dict):
         raise UsageError(f"{path} must hold one JSON object, got a {type(values).__name__}.")
-    # A run from before there was augmentation names all that its recipe decided, and had none.
-    decided = {field.name for field in dataclasses.fields(TrainConfig) if "otherwise" in field.metadata}
-    if decided - values.keys() == {"augment"}:
-        values["augment"] = "none"
+    # An earlier release's run names all that its recipe decided then, and had nothing of what came later.
+    if values.keys() >= {"recipe", "optimizer", "learning_rate", "freeze", "patience"}:
+        fields = dataclasses.fields(TrainConfig)
+        values = {f.name: f.metadata["otherwise"] for f in fields if "otherwise" in f.metadata} | values
     return {key: value for key, value in values.items() if key not in ("model_dir", "preview") and value is not None}
