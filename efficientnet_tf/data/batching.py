@@ -26,9 +26,15 @@ def mixing_seed(epoch_seed: tf.Tensor, batch: tf.Tensor, shard: int) -> tf.Tenso
 
 
 def training_batches(
-    pictures: tf.data.Dataset, batch_size: int, *, drop_remainder: bool, mix: Mix | None, shard: int
+    pictures: tf.data.Dataset,
+    batch_size: int,
+    *,
+    drop_remainder: bool,
+    mix: Mix | None,
+    shard: int,
+    first_batch: int = 0,
 ) -> tf.data.Dataset:
-    """Return batches of (images, labels) from (picture, label, seed of the epoch)."""
+    """Return batches of (images, labels) from (picture, label, seed of the epoch), numbered from `first_batch`."""
     if mix is None:
         pictures = pictures.map(lambda picture, label, _: (picture, label))
         return pictures.batch(batch_size, drop_remainder=drop_remainder)
@@ -38,7 +44,7 @@ def training_batches(
         new_images, new_labels = mix(images, labels, mixing_seed(epoch_seeds[0], number, shard))
         return tf.ensure_shape(new_images, images.shape), tf.ensure_shape(new_labels, labels.shape)
 
-    batches = pictures.batch(batch_size, drop_remainder=drop_remainder).enumerate()
+    batches = pictures.batch(batch_size, drop_remainder=drop_remainder).enumerate(first_batch)
     return batches.map(lambda number, batch: mixed(number, batch), tf.data.AUTOTUNE, deterministic=True)
 
 

@@ -22,10 +22,14 @@ class Indexed:
         plan: which of them.
         classes: the length of a label.
         cache_bytes: the largest size of all files together at which they are kept in memory.
+        passed_over: examples left out at the beginning of each epoch of training.
     """
 
-    def __init__(self, examples: Examples, plan: Plan, classes: int, cache_bytes: float) -> None:
+    def __init__(
+        self, examples: Examples, plan: Plan, classes: int, *, cache_bytes: float, passed_over: int = 0
+    ) -> None:
         self._plan, self._classes, self._count = plan, classes, len(examples)
+        self._passed_over = passed_over
         self._labels = tf.constant(examples.labels, tf.int32)
         self._in_memory = examples.contents is not None or sum(map(os.path.getsize, examples.paths)) <= cache_bytes
         if self._in_memory:
@@ -40,7 +44,8 @@ class Indexed:
         def load(index: tf.Tensor, seed: tf.Tensor, epoch_seed: tf.Tensor) -> tuple[tf.Tensor, ...]:
             return finish(decode(self._read(index), seed), seed), self._label(index), epoch_seed
 
-        dataset = epochs.flat_map(self._shuffled).apply(tf.data.experimental.assert_cardinality(self._plan.least))
+        left = self._plan.least - self._passed_over
+        dataset = epochs.flat_map(self._shuffled).apply(tf.data.experimental.assert_cardinality(left))
         return dataset.map(load, tf.data.AUTOTUNE, deterministic=True)
 
     def evaluation(self, decode: Callable[[tf.Tensor], tf.Tensor]) -> tf.data.Dataset:
@@ -54,7 +59,7 @@ class Indexed:
 
     def _shuffled(self, epoch_seed: tf.Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(tf.range(self._count, dtype=tf.int64), epoch_seed)
-        own = order[self._plan.begin :: self._plan.step][: self._plan.least]
+        own = order[self._plan.begin :: self._plan.step][self._passed_over : self._plan.least]
         numbers = tf.data.Dataset.from_tensor_slices(own)
         return numbers.map(lambda index: (index, tf.random.fold_in(epoch_seed, index), epoch_seed))
 

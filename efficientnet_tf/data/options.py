@@ -38,6 +38,7 @@ class BatchOptions:
             still counts once: metrics must be `weighted_metrics`.
         min_crop_area: the smallest part of a photograph that a training crop covers, of 1.
         first_epoch: the number of epochs to pass over, so that a resumed training sees what the interrupted one would.
+        first_batch: batches to pass over at the beginning of every pass: for the rest of an epoch that was interrupted.
         shard: this worker's part of the source; by default all of it. Files and pictures are divided one by one.
         cache: `"auto"` keeps files in memory if they are no larger than `cache_bytes` together, `"memory"` always,
             `"none"` never. Records are read as they come; `caching.keep` makes something else of them before.
@@ -59,6 +60,7 @@ class BatchOptions:
     pad_remainder: bool = False
     min_crop_area: float = CROP_AREA[0]
     first_epoch: int = 0
+    first_batch: int = 0
     shard: Shard | None = None
     cache: str = "auto"
     cache_bytes: int = CACHE_BYTES
@@ -73,5 +75,7 @@ class BatchOptions:
         check_cache(self.cache)
         if self.pad_remainder and (self.training or self.drop_remainder):
             raise UsageError("pad_remainder is for evaluation, and not together with drop_remainder.")
+        if self.first_batch and not self.training:
+            raise UsageError("first_batch is for training, and this dataset is for evaluation.")
         if (self.augment or self.mix) and not self.training:
             raise UsageError("augment and mix are for training, and this dataset is for evaluation.")

@@ -141,6 +141,8 @@ def _share(source: Examples | Records, chosen: BatchOptions) -> Plan:
     else:
         share = plan([len(source)], dataclasses.replace(own, by="record"))
     count = share.least if chosen.training else share.own
+    if chosen.first_batch * chosen.batch_size >= count:
+        raise UsageError(f"first_batch {chosen.first_batch} leaves nothing of an epoch of {count} images.")
     if chosen.drop_remainder and count < chosen.batch_size:
         raise UsageError(f"batch_size {chosen.batch_size} leaves no full batch of the {count} images.")
     return share
@@ -152,9 +154,17 @@ def _reader(
     classes = len(source.class_names) if chosen.classes is None else chosen.classes
     if damage is None:
         limit = {"memory": math.inf, "none": -1}.get(chosen.cache, chosen.cache_bytes)
-        return Indexed(source, share, classes, limit)
+        return Indexed(source, share, classes, cache_bytes=limit, passed_over=chosen.first_batch * chosen.batch_size)
     size, buffer = record.image_size, chosen.shuffle_buffer
-    return Stream(source, share, classes=classes, damage=damage, size=size, shuffle_buffer=buffer)
+    return Stream(
+        source,
+        share,
+        classes=classes,
+        damage=damage,
+        size=size,
+        shuffle_buffer=buffer,
+        passed_over=chosen.first_batch * chosen.batch_size,
+    )
 
 
 def _training_batches(reader: Indexed | Stream, record: Preprocessing, chosen: BatchOptions) -> tf.data.Dataset:
@@ -164,7 +174,12 @@ def _training_batches(reader: Indexed | Stream, record: Preprocessing, chosen: B
     pictures = reader.training(epoch_seeds(chosen.seed, chosen.first_epoch), crop, _finish(chosen.augment, record))
     number = (chosen.shard or Shard()).index
     return training_batches(
-        pictures, chosen.batch_size, drop_remainder=chosen.drop_remainder, mix=chosen.mix, shard=number
+        pictures,
+        chosen.batch_size,
+        drop_remainder=chosen.drop_remainder,
+        mix=chosen.mix,
+        shard=number,
+        first_batch=chosen.first_batch,
     )
 
 

@@ -30,6 +30,8 @@ class Stream:
         damage: is told of those that cannot be decoded.
         size: height and width of the decoded pictures, in pixels.
         shuffle_buffer: among how many records the next one is drawn in training.
+        passed_over: examples left out at the beginning of each epoch of training. They are decoded all the same, since
+            one that is damaged would not have counted.
     """
 
     def __init__(
@@ -41,9 +43,11 @@ class Stream:
         damage: Damage,
         size: tuple[int, int],
         shuffle_buffer: int,
+        passed_over: int = 0,
     ) -> None:
         self._records, self._plan, self._classes = records, plan, classes
         self._damage, self._size, self._shuffle_buffer = damage, size, shuffle_buffer
+        self._passed_over = passed_over
         self._columns = part_table(records)
         self._own = tf.constant([row in plan.files for row in range(len(records.parts))])
 
@@ -54,7 +58,7 @@ class Stream:
         are shuffled. In place of damaged records, the first of the epoch come again.
         """
         dataset = epochs.flat_map(lambda epoch_seed: self._one_epoch(epoch_seed, decode))
-        dataset = dataset.apply(tf.data.experimental.assert_cardinality(self._plan.least))
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(self._plan.least - self._passed_over))
         return dataset.map(
             lambda picture, label, seed, epoch_seed: (finish(picture, seed), self._one_hot(label), epoch_seed),
             tf.data.AUTOTUNE,
@@ -96,7 +100,7 @@ class Stream:
         dataset = self._surviving(self._share(dataset), lambda number, image: decode(image, seed_of(number)))
         dataset = dataset.filter(lambda number, picture, label, lost: number >= 0)
         dataset = dataset.map(lambda number, picture, label, lost: (picture, label, seed_of(number), epoch_seed))
-        return dataset.repeat().take(self._plan.least)
+        return dataset.repeat().take(self._plan.least).skip(self._passed_over)
 
     def _surviving(
         self, dataset: tf.data.Dataset, decode: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]

@@ -1,0 +1,134 @@
+"""The variables of a training as arrays, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from efficientnet_tf.errors import EfficientNetError
+
+Array = np.ndarray[Any, Any]
+Parts = Mapping[str, Sequence[Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Position:
+    """How far a training has come.
+
+    Attributes:
+        step: optimizer steps done.
+        epoch: the epoch that comes next, or is under way, from 0.
+        batch: batches of it done.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+
+
+def parts_of(model: keras.Model, averages: Sequence[Any]) -> dict[str, Sequence[Any]]:
+    """Return the variables that a training consists of, by what they belong to.
+
+    The states of random generators (dropout, stochastic depth) are among the model's own.
+    """
+    return {"model": model.variables, "optimizer": model.optimizer.variables, "average": averages}
+
+
+def metric_variables(model: keras.Model) -> dict[str, Sequence[Any]]:
+    """Return the variables in which the figures of an epoch add up."""
+    return {"metric": [variable for metric in model.metrics for variable in metric.variables]}
+
+
+def build_metrics(model: keras.Model) -> None:
+    """Make the variables of the metrics, which Keras does only in the first step."""
+    for metric in model.metrics:
+        if not getattr(metric, "built", True):
+            blank = tf.zeros((1, int(model.output_shape[-1])))
+            metric.build(blank, blank)
+
+
+def snapshot(parts: Parts) -> dict[str, Array]:
+    """Return copies of the variables' values, by names that are the same in every process.
+
+    Under a strategy, statistics of batch normalisation may differ between the devices; then all of them are kept.
+    """
+    arrays = {}
+    for part, variables in parts.items():
+        for number, variable in enumerate(variables):
+            values = [np.array(value) for value in _values(variable)]
+            if any(not np.array_equal(values[0], value, equal_nan=True) for value in values[1:]):
+                arrays.update({f"{part}/{number:05}@{device:03}": value for device, value in enumerate(values)})
+            else:
+                arrays[f"{part}/{number:05}"] = values[0]
+    return arrays
+
+
+def restore(parts: Parts, arrays: Mapping[str, Array]) -> None:
+    """Put back what `snapshot` returned, also on another number of devices than it was taken from.
+
+    Values that differed between devices go back to each of as many devices, and else their mean goes to all.
+
+    Raises:
+        EfficientNetError: the values belong to other variables; nothing has been changed then.
+    """
+    kept = _by_variable(arrays)
+    plan = []
+    for part, variables in parts.items():
+        for number, variable in enumerate(variables):
+            name = f"{part}/{number:05}"
+            shape = tuple(variable.shape)
+            values = kept.pop(name, [])
+            if not values or any(value.shape != shape for value in values):
+                found = f"the shape {values[0].shape}" if values else "nothing"
+                raise EfficientNetError(
+                    f"The checkpoint does not fit: {getattr(variable, 'path', name)} has the shape {shape}, and the "
+                    f"checkpoint has {found} for it."
+                )
+            plan.append((variable, values))
+    strangers = [name for name in kept if name.split("/")[0] in parts]
+    if strangers:
+        raise EfficientNetError(
+            f"The checkpoint does not fit: it has {len(strangers)} variables more than the network."
+        )
+    for variable, values in plan:
+        _assign(variable, values)
+
+
+def _by_variable(arrays: Mapping[str, Array]) -> dict[str, list[Array]]:
+    """Return the values of each variable: one, or one for each device, in their order."""
+    kept: dict[str, list[Array]] = {}
+    for name in sorted(arrays):
+        kept.setdefault(name.split("@")[0], []).append(arrays[name])
+    return kept
+
+
+def _tensor(variable: Any) -> Any:
+    """Return TensorFlow's variable inside Keras' one."""
+    return getattr(variable, "value", variable) if isinstance(variable, keras.Variable) else variable
+
+
+def _values(variable: Any) -> list[Any]:
+    """Return a variable's value on each device of this process, or one value if the devices add to it together."""
+    inner = _tensor(variable)
+    if isinstance(inner, tf.distribute.DistributedValues) and not _adds_up(inner):
+        return [value.numpy() for value in inner.values]
+    return [inner.numpy() if hasattr(inner, "numpy") else tf.convert_to_tensor(inner).numpy()]
+
+
+def _assign(variable: Any, values: list[Array]) -> None:
+    inner = _tensor(variable)
+    devices = inner.values if isinstance(inner, tf.distribute.DistributedValues) and not _adds_up(inner) else [inner]
+    if len(values) > 1 and len(values) != len(devices):
+        values = [np.mean(values, axis=0, dtype=np.float64).astype(values[0].dtype)]
+    for number, device in enumerate(devices):
+        device.assign(values[number % len(values)])
+
+
+def _adds_up(variable: Any) -> bool:
+    """Return whether the devices' values are shares of one value, as those of metrics are."""
+    return getattr(variable, "aggregation", None) == tf.VariableAggregation.SUM
