@@ -15,8 +15,9 @@ from efficientnet_tf.errors import require_tensorflow
 if TYPE_CHECKING:
     from efficientnet_tf.augment import augmenter
     from efficientnet_tf.cam import class_activation_map
-    from efficientnet_tf.config import ExportConfig, PredictConfig, TrainConfig
+    from efficientnet_tf.config import EvaluateConfig, ExportConfig, PredictConfig, TrainConfig
     from efficientnet_tf.data import load_data
+    from efficientnet_tf.evaluation import evaluate
     from efficientnet_tf.exporting import export
     from efficientnet_tf.features import endpoints, freeze
     from efficientnet_tf.pretrained import EfficientNet
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 # Where each public name lives. Rooms are nouns and functions are verbs: a submodule with the name of
 # a function here would replace it as soon as it is imported.
 _WITHOUT_TENSORFLOW = {
+    "EvaluateConfig": "config",
     "ExportConfig": "config",
     "PredictConfig": "config",
     "TrainConfig": "config",
@@ -44,6 +46,7 @@ _WITH_TENSORFLOW = {
     "callbacks": "training",
     "class_activation_map": "cam",
     "endpoints": "features",
+    "evaluate": "evaluation",
     "export": "exporting",
     "freeze": "features",
     "load_data": "data",
@@ -54,6 +57,7 @@ _WITH_TENSORFLOW = {
 
 __all__ = [
     "EfficientNet",
+    "EvaluateConfig",
     "ExportConfig",
     "PredictConfig",
     "TrainConfig",
@@ -62,6 +66,7 @@ __all__ = [
     "class_activation_map",
     "count",
     "endpoints",
+    "evaluate",
     "export",
     "freeze",
     "list_variants",
@@ -93,5 +98,5 @@ def __dir__() -> list[str]:
 
 # `keras.models.load_model` finds our classes in Keras' own registry. They enter it as soon as Keras is
 # there, whichever of the two is imported first.
-for _room in ("layers", "training.schedule"):
+for _room in ("layers", "training.schedule", "training.optimizer"):
     wrapt.when_imported("keras")(lambda _, room=_room: importlib.import_module(f"{__name__}.{room}"))

@@ -23,6 +23,8 @@ CLASSIFIER_INITIALIZER = {
 POOLINGS = ("avg", "max")
 #: The classifier's layer, which another number of classes makes new.
 CLASSIFIER = "predictions"
+#: The dropout before it.
+DROPOUT = "top_dropout"
 CLASSIFIER_ACTIVATIONS = ("softmax", "sigmoid", None)
 
 #: Grey, RGB, and RGB with one more, such as alpha, depth or near infrared.
@@ -177,7 +179,7 @@ def _head(x: Any, head: Head) -> Any:
         return layers.GlobalMaxPooling2D(name="max_pool")(x) if head.pooling == "max" else x
     x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
     if head.dropout > 0.0:
-        x = layers.Dropout(head.dropout, name="top_dropout")(x)
+        x = layers.Dropout(head.dropout, name=DROPOUT)(x)
     # float32 whatever the policy: a softmax over many classes loses too much in 16 bits.
     return layers.Dense(
         head.classes,

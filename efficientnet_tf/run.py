@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import itertools
 import json
-import shutil
+import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from efficientnet_tf.config import TrainConfig, network_of
+from efficientnet_tf.config import TrainConfig
 from efficientnet_tf.errors import EfficientNetError, UsageError
 from efficientnet_tf.files import atomic_write_text
 from efficientnet_tf.model import uncompiled
@@ -20,6 +22,9 @@ from efficientnet_tf.specs import Preprocessing
 
 ROOT = Path("runs")
 CONFIG, LABELS, PREPROCESSING = "config.json", "labels.txt", "preprocessing.json"
+# What stands in a list of numbers that `json` has written, one on a line; a text would have quotes.
+_NUMBERS = re.compile(r"\[((?:\s+-?[0-9][0-9.eE+-]*,?)+)\s+\]")
+
 MODEL, HISTORY, METRICS, CHECKPOINTS = "model.keras", "metrics.csv", "metrics.json", "checkpoints"
 
 
@@ -42,6 +47,11 @@ class Run:
     def history_file(self) -> Path:
         """A row of figures for each epoch."""
         return self.path / HISTORY
+
+    def epochs(self) -> int:
+        """Return how many epochs the run has had."""
+        with open(self.history_file, encoding="utf-8", newline="") as file:
+            return sum(1 for _ in csv.DictReader(file))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -73,19 +83,24 @@ class Run:
         # Without the optimizer, whose slots are twice the network.
         save_whole(uncompiled(model), self.model_file)
 
-    def save_checkpoint(self, model: keras.Model, *, best: bool) -> None:
-        """Write the network with its optimizer as the latest checkpoint, and as the best one if it is."""
-        folder = self.path / CHECKPOINTS
-        folder.mkdir(exist_ok=True)
-        save_whole(model, folder / "latest.keras")
-        if best:
-            copy = folder / ".best.unfinished.keras"
-            shutil.copyfile(folder / "latest.keras", copy)
-            copy.replace(folder / "best.keras")
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of what a training goes on from."""
+        return self.path / CHECKPOINTS
+
+    @property
+    def metrics_file(self) -> Path:
+        """The final figures; a run that has them is finished."""
+        return self.path / METRICS
+
+    def save_latest(self, model: keras.Model) -> None:
+        """Write the network with its optimizer."""
+        self.checkpoints.mkdir(exist_ok=True)
+        save_whole(model, self.checkpoints / "latest.keras")
 
     def finish(self, metrics: Mapping[str, Any]) -> None:
-        """Write the final figures; a run that has them is finished."""
-        write_json(self.path / METRICS, metrics)
+        """Write the final figures."""
+        write_json(self.metrics_file, metrics)
 
     def load_model(self) -> keras.Model:
         """Return the best network of the run."""
@@ -94,30 +109,17 @@ class Run:
         return load_keras(self.model_file)
 
 
-def new_run(config: TrainConfig, data_name: str) -> Run:
-    """Return the run that a training shall write.
+def candidates(network: str, data: str) -> Iterator[Path]:
+    """Yield the folders in which a run of a network on some data may be: `runs/NETWORK-DATA`, and with -2, -3, ...
 
-    Args:
-        config: whose `model_dir` is the folder; without one it is `runs/VARIANT-DATA`, or, if that is
-            taken, the first free of `-2`, `-3`, ...
-        data_name: what the data is called in the folder's name.
-
-    Raises:
-        UsageError: `model_dir` holds another run, or other files.
+    >>> import itertools
+    >>> [path.name for path in itertools.islice(candidates("b0", "sample"), 3)]
+    ['b0-sample', 'b0-sample-2', 'b0-sample-3']
     """
-    if config.model_dir is not None:
-        path = Path(config.model_dir)
-        if (path / CONFIG).exists():
-            raise UsageError(f"{path} holds another run. Give a new --model_dir, or none to let one be chosen.")
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise UsageError(f"{path} is not an empty folder. Give a new --model_dir, or none to let one be chosen.")
-        return Run(path)
-    first = ROOT / f"{network_of(config).name}-{data_name}"
-    path, number = first, 1
-    while path.exists():
-        number += 1
-        path = first.with_name(f"{first.name}-{number}")
-    return Run(path)
+    first = ROOT / f"{network}-{data}"
+    yield first
+    for number in itertools.count(2):
+        yield first.with_name(f"{first.name}-{number}")
 
 
 def open_run(model_dir: str | Path | None) -> Run:
@@ -193,8 +195,10 @@ def make_writable(folder: Path) -> None:
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write a JSON object that people can read."""
-    atomic_write_text(path, json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Write a JSON object that people can read: a list of numbers, such as a row of a matrix, on one line."""
+    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+    text = _NUMBERS.sub(lambda match: f"[{' '.join(match[1].split())}]", text)
+    atomic_write_text(path, text + "\n")
 
 
 def write_labels(path: Path, labels: Sequence[str]) -> None:

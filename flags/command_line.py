@@ -11,6 +11,7 @@ from absl import flags
 from efficientnet_tf.config import (
     BenchmarkConfig,
     ConvertConfig,
+    EvaluateConfig,
     ExportConfig,
     PredictConfig,
     ScaleConfig,
@@ -63,6 +64,11 @@ COMMANDS = {
         ExportConfig,
         "efficientnet-export --format=tflite --quantize=none,dynamic",
         "Export a trained network and prove that every artifact answers like it.",
+    ),
+    "evaluate": Command(
+        EvaluateConfig,
+        "efficientnet-evaluate --model_dir=RUN   or   --artifact=FILE --data=FOLDER --split=test",
+        "Say how good a run, an exported artifact or a network of the zoo is on labelled photographs.",
     ),
     "predict": Command(
         PredictConfig,

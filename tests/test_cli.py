@@ -60,7 +60,7 @@ def test_help_names_every_flag_and_default(capsys):
     text = capsys.readouterr().out
     for field in ("--variant ", "--recipe ", "--strategy ", "--config "):
         assert field in text
-    assert "(default: finetune adamw, scratch adamw)" in " ".join(text.split())
+    assert "(default: adamw; imagenet*, lite, smoke rmsprop; transfer sgd)" in " ".join(text.split())
 
 
 @pytest.mark.parametrize(

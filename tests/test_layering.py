@@ -27,12 +27,13 @@ FLOORS = (
     ("config",),
     ("flags", "layers", "augment.ops", "training.schedule"),
     ("blocks",),
-    ("model", "features", "augment", "training.optimizer", "training.distribution"),
+    ("model", "features", "augment", "training.optimizer"),
     ("weights", "run"),
     ("data",),
     ("pretrained", "runtimes"),
-    ("evaluation", "prediction", "conversion"),
-    ("training", "exporting", "benchmarking", "search", "cam"),
+    ("prediction", "conversion"),
+    ("evaluation", "cam"),
+    ("training", "exporting", "benchmarking", "search"),
     ("cli",),
 )
 

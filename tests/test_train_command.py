@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
 import time
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,9 +16,11 @@ from PIL import Image
 import efficientnet_tf as efn
 from efficientnet_tf.cli import train
 from efficientnet_tf.config import read_recipe
-from efficientnet_tf.run import new_run, open_run
-from efficientnet_tf.training.loop import _durations
-from efficientnet_tf.training.phases import steps_done
+from efficientnet_tf.run import open_run
+from efficientnet_tf.training.durations import durations_of
+from efficientnet_tf.training.resuming import find_run
+from efficientnet_tf.training.state import CheckpointFolder, read_checkpoint
+from efficientnet_tf.training.state.folder import BEST
 
 # Small and quick, and still the real network with real weights.
 QUICK = {"variant": "lite0", "image_size": 64, "batch_size": 8, "epochs": 3, "head_epochs": 1, "augment": "none"}
@@ -48,9 +50,19 @@ def run(data, tmp_path_factory):
 
 def test_run_has_its_files(run, data):
     path = run.run.path
-    names = {"config.json", "labels.txt", "preprocessing.json", "model.keras", "metrics.csv", "metrics.json"}
+    names = {
+        "config.json",
+        "labels.txt",
+        "preprocessing.json",
+        "model.keras",
+        "metrics.csv",
+        "metrics.json",
+        "report.html",
+    }
     assert {file.name for file in path.iterdir()} == names | {"checkpoints", "tensorboard"}
-    assert {file.name for file in (path / "checkpoints").iterdir()} == {"latest.keras", "best.keras"}
+    # After each epoch of three steps; the newest two stay, and the best.
+    kept = {"step-0000000006.ckpt", "step-0000000009.ckpt", "best.ckpt"}
+    assert {file.name for file in (path / "checkpoints").iterdir()} == kept
     assert list((path / "tensorboard").rglob("events.out.tfevents.*"))
     assert (path / "labels.txt").read_text() == "blue\ngreen\nred\n"
     config = json.loads((path / "config.json").read_text())
@@ -60,7 +72,7 @@ def test_run_has_its_files(run, data):
     # The network alone: an optimizer's slots would make it three times as large.
     assert (path / "model.keras").stat().st_size < 1.2 * 4 * efn.count("lite0", classes=3).total
     rows = (path / "metrics.csv").read_text().splitlines()
-    assert rows[0] == "epoch,loss,top1,val_loss,val_top1"
+    assert rows[0] == "epoch,learning_rate,loss,top1,val_loss,val_top1"
     assert len(rows) == 4
     metrics = json.loads((path / "metrics.json").read_text())
     assert metrics == run.metrics
@@ -70,7 +82,7 @@ def test_run_has_its_files(run, data):
 
 def test_colours_are_learned(run):
     assert run.metrics["top1"] == 1.0
-    losses = [float(row.split(",")[3]) for row in (run.run.path / "metrics.csv").read_text().splitlines()[1:]]
+    losses = [float(row.split(",")[4]) for row in (run.run.path / "metrics.csv").read_text().splitlines()[1:]]
     assert min(losses) < losses[0]
 
 
@@ -97,7 +109,7 @@ def test_best_network_is_kept_and_training_ends_early(data, tmp_path):
     result = efn.train(efn.TrainConfig(data=str(data), model_dir=str(tmp_path / "run"), **wild))
     assert result.epochs < 8
     rows = (tmp_path / "run" / "metrics.csv").read_text().splitlines()[1:]
-    losses = [float(row.split(",")[3]) for row in rows]
+    losses = [float(row.split(",")[4]) for row in rows]
     assert np.argmin(losses) < len(losses) - 1
     # Without smoothing, a kept network's own loss is the one in the table.
     assert result.metrics["loss"] == pytest.approx(min(losses), rel=1e-3)
@@ -107,15 +119,15 @@ def test_steps_instead_of_epochs(data, tmp_path):
     settings = {**QUICK, "epochs": None, "steps": 4, "head_epochs": 0}
     result = efn.train(efn.TrainConfig(data=str(data), model_dir=str(tmp_path / "run"), **settings))
     assert result.epochs == 2  # three steps are an epoch
-    latest = keras.models.load_model(result.run.path / "checkpoints" / "latest.keras")
-    assert steps_done(latest) == 4
+    assert CheckpointFolder(result.run.checkpoints).steps()[-1] == 4
+    assert read_checkpoint(result.run.checkpoints / BEST).state["position"]["step"] in (3, 4)
 
 
 def test_few_steps_keep_the_proportion_of_the_head():
     config = efn.TrainConfig(variant="lite0", data="sample", steps=30).resolve()
     recipe = read_recipe("finetune")
-    steps = _durations(config, 141, 16, whole_batches=False).steps
-    assert (steps["steps"], steps["head_steps"]) == (30, round(30 * recipe["head_epochs"] / recipe["epochs"]))
+    durations = durations_of(config, 141, 16, whole_batches=False)
+    assert (durations.steps, durations.head_steps) == (30, round(30 * recipe["head_epochs"] / recipe["epochs"]))
 
 
 def test_divergence_is_an_error_of_its_own(data, tmp_path, capsys):
@@ -123,9 +135,12 @@ def test_divergence_is_an_error_of_its_own(data, tmp_path, capsys):
     command = ["--optimizer=sgd", "--learning_rate=1e30", f"--data={data}", f"--model_dir={tmp_path / 'run'}", *words]
     assert train.main(command) == 1
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith(
-        "efficientnet-train: Training diverged: the loss was no longer a number in epoch 1. Give a lower "
+    where = re.compile(
+        r"efficientnet-train: Training diverged: the loss was (nan|inf), no number, in step \d "
+        r"\(batch \d of epoch 1\) at the learning rate 1e\+30\. "
+        r"Give a lower --learning_rate than 1e\+30, or --on_nan=rollback\. No network was kept\."
     )
+    assert where.fullmatch(last), last
 
 
 @pytest.mark.slow
@@ -162,7 +177,7 @@ def test_interrupted_run_can_be_used(number, code, data, tmp_path):
     process.send_signal(number)
     assert process.wait(60) == code, (tmp_path / "log").read_text()
     log = (tmp_path / "log").read_text()
-    assert "Stopped. The best network so far is in run; it can be exported and used." in log
+    assert "Stopped. The best network so far is in run; it can be exported and used. The same command goes on" in log
     assert "Traceback" not in log
     predict = [sys.executable, "-m", "efficientnet_tf.cli.predict", "--json", "--model_dir=run", str(data / "red")]
     done = subprocess.run(predict, cwd=tmp_path, capture_output=True, text=True)
@@ -175,7 +190,7 @@ def test_folders_of_runs(tmp_path, monkeypatch):
     config = efn.TrainConfig(variant="b0", data="sample")
     names = []
     for _ in range(3):
-        run = new_run(config, "sample")
+        run = find_run(config.resolve(), "sample").run
         run.path.mkdir(parents=True)
         names.append(run.path.as_posix())
     assert names == ["runs/b0-sample", "runs/b0-sample-2", "runs/b0-sample-3"]

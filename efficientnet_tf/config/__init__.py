@@ -2,6 +2,7 @@
 
 from efficientnet_tf.config.benchmark import BenchmarkConfig
 from efficientnet_tf.config.convert import ConvertConfig
+from efficientnet_tf.config.evaluate import EvaluateConfig
 from efficientnet_tf.config.export import QUANTIZATIONS, ExportConfig
 from efficientnet_tf.config.network import network_of
 from efficientnet_tf.config.predict import PredictConfig
@@ -15,6 +16,7 @@ __all__ = [
     "RECIPES_FOLDER",
     "BenchmarkConfig",
     "ConvertConfig",
+    "EvaluateConfig",
     "ExportConfig",
     "PredictConfig",
     "ScaleConfig",

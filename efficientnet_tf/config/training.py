@@ -42,7 +42,8 @@ class TrainConfig(InputOptions):
     learning_rate_batch: int | None = option(
         None,
         "Training",
-        "Batch size that the learning rates are meant for; they are scaled in proportion to the real one. 0: as given.",
+        "Batch size that the learning rates are meant for; they are scaled in proportion to the real one, and the "
+        "decay of the moving average accordingly. 0: as given.",
         minimum=0,
         otherwise=0,
     )
@@ -175,13 +176,16 @@ class TrainConfig(InputOptions):
         """
         name = self.recipe or ("scratch" if self.weights == "none" else "finetune")
         from_recipe = read_recipe(name)
+        # The user's own measure of time replaces the recipe's.
         if self.steps is not None:
             from_recipe.pop("epochs", None)
+        if self.epochs is not None:
+            from_recipe.pop("steps", None)
         filled: dict[str, Any] = {"recipe": name, "variant": spec(self.variant).name}
         for field in dataclasses.fields(self):
-            if getattr(self, field.name) is None and "otherwise" in field.metadata:
-                filled[field.name] = from_recipe.get(field.name, field.metadata["otherwise"])
-        if self.steps is not None:
+            if getattr(self, field.name) is None and (field.name in from_recipe or "otherwise" in field.metadata):
+                filled[field.name] = from_recipe.get(field.name, field.metadata.get("otherwise"))
+        if filled.get("steps", self.steps) is not None:
             filled["epochs"] = None
         resolved = dataclasses.replace(self, **filled)
         if resolved.epochs is not None and (resolved.head_epochs or 0) > resolved.epochs:

@@ -71,10 +71,22 @@ class Indexed:
         return tf.one_hot(self._labels[index], self._classes)
 
 
-def epoch_seeds(seed: int, first_epoch: int) -> tf.data.Dataset:
-    """Return a dataset that yields the seed of another epoch, int64 [2], at every pass."""
+def epoch_seeds(seed: int, first_epoch: int, epoch: tf.Variable | None = None) -> tf.data.Dataset:
+    """Return a dataset that yields the seed of an epoch, int64 [2], at every pass.
+
+    It is that of another epoch each time, counted from `first_epoch`, or of the one that a variable holds.
+    """
+    if epoch is not None:
+        return tf.data.Dataset.from_tensors(tf.constant(seed, tf.int64)).map(
+            lambda own: tf.stack([own, _number(tf.stack([own, epoch.read_value()]))])
+        )
     # One number for each pass, and every order and seed of the pass from it.
     numbers = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).take(1)
     for _ in range(first_epoch):
         next(iter(numbers))
     return numbers.map(lambda epoch: tf.stack([tf.cast(seed, tf.int64), epoch]))
+
+
+def _number(seed: tf.Tensor) -> tf.Tensor:
+    """Return a number, int64, that looks nothing like its neighbours'."""
+    return tf.random.stateless_uniform([], seed, minval=None, maxval=None, dtype=tf.int64)

@@ -38,6 +38,8 @@ class BatchOptions:
             still counts once: metrics must be `weighted_metrics`.
         min_crop_area: the smallest part of a photograph that a training crop covers, of 1.
         first_epoch: the number of epochs to pass over, so that a resumed training sees what the interrupted one would.
+        epoch: holds the number of the epoch, int64, where passes do not count them: Keras begins some that it does not
+            use. It is read when the first batch of a pass is asked for.
         first_batch: batches to pass over at the beginning of every pass: for the rest of an epoch that was interrupted.
         shard: this worker's part of the source; by default all of it. Files and pictures are divided one by one.
         cache: `"auto"` keeps files in memory if they are no larger than `cache_bytes` together, `"memory"` always,
@@ -60,6 +62,7 @@ class BatchOptions:
     pad_remainder: bool = False
     min_crop_area: float = CROP_AREA[0]
     first_epoch: int = 0
+    epoch: tf.Variable | None = None
     first_batch: int = 0
     shard: Shard | None = None
     cache: str = "auto"

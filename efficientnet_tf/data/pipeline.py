@@ -171,7 +171,9 @@ def _training_batches(reader: Indexed | Stream, record: Preprocessing, chosen: B
     def crop(image: tf.Tensor, image_seed: tf.Tensor) -> tf.Tensor:
         return random_resized_crop(image, record, image_seed, area=(chosen.min_crop_area, CROP_AREA[1]))
 
-    pictures = reader.training(epoch_seeds(chosen.seed, chosen.first_epoch), crop, _finish(chosen.augment, record))
+    pictures = reader.training(
+        epoch_seeds(chosen.seed, chosen.first_epoch, chosen.epoch), crop, _finish(chosen.augment, record)
+    )
     number = (chosen.shard or Shard()).index
     return training_batches(
         pictures,

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from efficientnet_tf.augment import Augmenter
 from efficientnet_tf.config import TrainConfig, network_of
-from efficientnet_tf.data.batching import Mix
 from efficientnet_tf.data.caching import keep
-from efficientnet_tf.data.options import Augment
+from efficientnet_tf.data.minival import hold_out
 from efficientnet_tf.data.pipeline import make_dataset
+from efficientnet_tf.data.sharding import Shard
 from efficientnet_tf.data.sources import FORMS, Examples, Records, read_source
 from efficientnet_tf.errors import UsageError
 from efficientnet_tf.specs import Preprocessing
+from efficientnet_tf.training.balance import balance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,11 +29,18 @@ class Data:
         train: those to train on.
         validation: those held out.
         record: how they become pictures.
+        final: those that the best network is measured on once, where others chose it; else None.
     """
 
     train: Examples | Records
     validation: Examples | Records
     record: Preprocessing
+    final: Examples | Records | None = None
+
+    @property
+    def measured(self) -> Examples | Records:
+        """Those that the figures of the run are of."""
+        return self.validation if self.final is None else self.final
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -55,15 +64,14 @@ def read(config: TrainConfig) -> Data:
     if not config.data:
         raise UsageError(f"--data is missing. Allowed: {FORMS}.")
     limit = config.max_bad_files
-    train_set, validation = (
-        keep(
-            read_source(config.data, split, validation_fraction=config.validation_fraction, max_bad_files=limit),
-            config.cache,
-            max_bad_files=limit,
-        )
+    sides = [
+        read_source(config.data, split, validation_fraction=config.validation_fraction, max_bad_files=limit)
         for split in ("train", "validation")
-    )
-    return Data(train_set, validation, network_of(config).preprocessing(config.image_size))
+    ]
+    if config.minival:
+        sides = [*hold_out(sides[0], config.minival), sides[1]]
+    kept = [keep(side, config.cache, max_bad_files=limit) for side in sides]
+    return Data(kept[0], kept[1], network_of(config).preprocessing(config.image_size), *kept[2:])
 
 
 def training_batches(
@@ -72,22 +80,50 @@ def training_batches(
     *,
     batch_size: int,
     whole_batches: bool,
-    augment: Augment | None,
-    mix: Mix | None,
+    image_size: int | None = None,
+    class_weights: Sequence[float] | None = None,
+    **options: Any,
 ) -> tf.data.Dataset:
-    """Return the batches of training, in the order and with the seeds of a run."""
-    return batches(
+    """Return the batches of training, in the order and with the seeds of a run.
+
+    Args:
+        config: resolved.
+        data: whose training side is used.
+        batch_size: examples of a batch.
+        whole_batches: whether a smaller last batch is left out.
+        image_size: side of the pictures in pixels, where it is not that of `data`.
+        class_weights: how much a picture of each class counts; the batches then have weights.
+        options: `augment` and `mix`; `epoch`, which holds the epoch's number, by default that of the first; where a
+            run was interrupted, `first_batch`; and of several workers the `shard`.
+    """
+    if image_size is not None:
+        data = dataclasses.replace(data, record=dataclasses.replace(data.record, image_size=(image_size, image_size)))
+    dataset = batches(
         data.train,
         config,
         data,
         batch_size=batch_size,
         training=True,
         drop_remainder=whole_batches,
-        augment=augment,
-        mix=mix,
         min_crop_area=config.crop_area,
         shuffle_buffer=config.shuffle_buffer,
+        **{"epoch": tf.Variable(0, dtype=tf.int64, trainable=False), **options},
     )
+    return dataset if class_weights is None else balance(dataset, class_weights)
+
+
+def validation_batches(
+    config: TrainConfig, data: Data, *, batch_size: int, whole_batches: bool, shard: Shard | None = None
+) -> tf.data.Dataset:
+    """Return the batches of validation as `fit` must be given them: if all must be whole, with weights."""
+    dataset = batches(
+        data.validation, config, data, batch_size=batch_size, training=False, pad_remainder=whole_batches, shard=shard
+    )
+    if not whole_batches:
+        return dataset
+    weighted = evenly_weighted(dataset, len(data.validation), batch_size * (shard.count if shard else 1))
+    weighted.damage = dataset.damage
+    return weighted
 
 
 def changes(augmenter: Augmenter) -> dict[str, Any]:

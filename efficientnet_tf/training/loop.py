@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import math
-import sys
+import json
+import time
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from efficientnet_tf.augment import augmenter
-from efficientnet_tf.config import TrainConfig, network_of, read_recipe
-from efficientnet_tf.data.damage import named_errors
+from efficientnet_tf.config import TrainConfig, network_of
+from efficientnet_tf.config.transfer import transfer_task
 from efficientnet_tf.errors import EfficientNetError, UsageError
-from efficientnet_tf.evaluation import evaluate_probabilities
-from efficientnet_tf.pretrained import build_network
-from efficientnet_tf.run import Run, new_run
-from efficientnet_tf.signals import uninterrupted
+from efficientnet_tf.pretrained import Network, build_network
+from efficientnet_tf.run import Run
+from efficientnet_tf.signals import StopRequests, uninterrupted
 from efficientnet_tf.training import distribution, feeding
-from efficientnet_tf.training.phases import StopAtStep
-from efficientnet_tf.training.progress import FollowProgress
-from efficientnet_tf.training.settings import compile_arguments, fit_callbacks
+from efficientnet_tf.training.balance import class_weights, count_labels
+from efficientnet_tf.training.durations import durations_of
+from efficientnet_tf.training.measuring import measure
+from efficientnet_tf.training.resuming import Found, find_run, fingerprint, held
+from efficientnet_tf.training.session import Job, Session
+from efficientnet_tf.training.settings import compile_arguments
+from efficientnet_tf.training.watching import Diverged
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +33,8 @@ class TrainResult:
 
     Attributes:
         run: its folder.
-        metrics: of the best network on the validation photographs, as in metrics.json.
+        metrics: of the best network on the validation photographs, as in metrics.json; of several workers, the first
+            alone measures it.
         epochs: how many were trained.
         skipped: files and records that could not be used, each with the reason.
     """
@@ -43,7 +46,7 @@ class TrainResult:
 
 
 def train(config: TrainConfig) -> TrainResult:
-    """Train a network on photographs and write its run.
+    """Train a network on photographs and write its run, or go on with a run that was interrupted.
 
     Args:
         config: what to do; what it leaves open is filled by its recipe.
@@ -54,165 +57,168 @@ def train(config: TrainConfig) -> TrainResult:
     Raises:
         UsageError: a setting that is not allowed, or a folder that cannot be written.
         EfficientNetError: photographs or devices that cannot be used.
-        KeyboardInterrupt: training was stopped; the run's folder then holds the best network so far.
+        KeyboardInterrupt: training was stopped; the run's folder then holds the best network so far, and the state
+            from which the same call goes on.
     """
     if config.preview is not None:
         raise UsageError("preview is for a picture instead of a training; `training.write_preview` writes it.")
-    config = config.resolve()
-    data = feeding.read(config)
-    run = new_run(config, data.train.name)
-    keras.utils.set_random_seed(config.seed)
+    config, began = config.resolve(), time.monotonic()
+    # First of all: workers cannot be joined once TensorFlow has computed anything.
     strategy = distribution.make_strategy(config.strategy, config.tpu)
-    batch_size = _batch_size(config, data, strategy)
-    with distribution.precision(config.precision):
-        with distribution.scope(strategy):
-            network = build_network(
-                network_of(config),
-                weights=config.weights,
-                classes=len(data.labels),
-                image_size=config.image_size,
-                dropout=config.dropout,
-                survival_probability=config.survival_probability,
-            )
-            # Crop and interpolation are those that the weights were trained with.
-            data, model = dataclasses.replace(data, record=network.record), network.model
-            durations = _durations(config, len(data.train), batch_size, whole_batches=strategy is not None)
-            arguments = compile_arguments(config, model, **durations.steps)
-            if strategy is not None:  # what fills up the last batch of validation must not count
-                arguments["weighted_metrics"] = arguments.pop("metrics")
-            model.compile(**arguments)
-        run.begin(config, data.labels, data.record)
+    if distribution.worker_shard(strategy) is not None and config.model_dir is None:
+        raise UsageError("Several workers need --model_dir, a folder that all of them see.")
+    data = feeding.read(config)
+    found = find_run(config, data.train.name)
+    if found.finished:
+        return _finished(found, data)
+    with _own(found.run, strategy), distribution.precision(config.precision):
+        job = _prepare(config, data, found, strategy)
+        session = Session(job, requests := StopRequests())
         try:
-            _announce(config, data, run)
-            history, damaged = _fit(
-                model,
-                config,
-                data,
-                run=run,
-                batch_size=batch_size,
-                epochs=durations.epochs,
-                whole_batches=strategy is not None,
-            )
+            # Workers cannot stop one by one, and a signal finds them at different steps: it ends them at once.
+            with requests if distribution.worker_shard(strategy) is None else contextlib.nullcontext():
+                session.run(_checked(found, job))
+                requests.obey()
         except KeyboardInterrupt:
-            _rescue(model, run)
+            _rescue(session)
             raise
-        _refuse_divergence(history, config, run)
-    metrics = _measure(run.load_model(), data, batch_size, config)
-    run.finish(metrics)
-    return TrainResult(run, metrics, len(history.epoch), (*data.skipped, *damaged))
+        except Diverged as error:
+            raise EfficientNetError(f"{error} {_advice(job)}") from None
+        skipped = tuple(dict.fromkeys((*data.skipped, *session.damaged)))
+        metrics = {}
+        if session.chief:
+            seconds = time.monotonic() - began
+            metrics = measure(job.run, config, job.data, skipped=skipped, seconds=seconds)
+    return TrainResult(job.run, metrics, job.run.epochs(), skipped)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Durations:
-    epochs: int
-    steps: dict[str, int]
+def _own(run: Run, strategy: tf.distribute.Strategy | None) -> contextlib.AbstractContextManager[None]:
+    """Return the context in which this process alone writes the run, if it is the one that does."""
+    return held(run) if distribution.is_chief(strategy) else contextlib.nullcontext()
 
 
-def _durations(config: TrainConfig, examples: int, batch_size: int, *, whole_batches: bool) -> _Durations:
-    """Return epochs, and everything in steps; the one place that converts between them."""
-    steps_per_epoch = examples // batch_size if whole_batches else math.ceil(examples / batch_size)
-    steps = config.steps or (config.epochs or 1) * steps_per_epoch
-    head = min((config.head_epochs or 0) * steps_per_epoch, steps)
-    recipe = read_recipe(str(config.recipe))
-    if config.steps is not None and config.head_epochs == recipe.get("head_epochs"):
-        # So few steps may not reach the recipe's epochs: they keep its proportion.
-        head = min(head, round(steps * (config.head_epochs or 0) / recipe["epochs"]))
-    return _Durations(
-        epochs=math.ceil(steps / steps_per_epoch),
-        steps={
-            "steps": steps,
-            "head_steps": head,
-            "warmup_steps": round((config.warmup_epochs or 0) * steps_per_epoch),
-        },
+def _finished(found: Found, data: feeding.Data) -> TrainResult:
+    print(f"{found.run.path} is finished; nothing is left to do. Give a new --model_dir to train once more.")
+    metrics = json.loads(found.run.metrics_file.read_text(encoding="utf-8"))
+    return TrainResult(found.run, metrics, found.run.epochs(), data.skipped)
+
+
+def _prepare(config: TrainConfig, data: feeding.Data, found: Found, strategy: tf.distribute.Strategy | None) -> Job:
+    """Build and compile the network, and write what is known before the first step."""
+    keras.utils.set_random_seed(config.seed)
+    batch_size = _batch_size(config, data, strategy)
+    with distribution.scope(strategy):
+        network = _network(config, len(data.labels), config.weights)
+        # Crop and interpolation are those that the weights were trained with.
+        data, model = dataclasses.replace(data, record=network.record), network.model
+        if (config.stages or 1) > 1:
+            model = _of_any_size(config, network)
+        durations = durations_of(config, len(data.train), batch_size, whole_batches=strategy is not None)
+        arguments = compile_arguments(config, model, durations)
+        if strategy is not None:  # what fills up the last batch of validation must not count
+            arguments["weighted_metrics"] = arguments.pop("metrics")
+        if strategy is not None or config.accumulation > 1:
+            model = distribution.distribute(model, accumulation=config.accumulation)
+        model.compile(**arguments, steps_per_execution=config.steps_per_execution, jit_compile=config.jit_compile)
+    if distribution.replicas(strategy) > 1:
+        distribution.differ_by_replica(model)
+        if config.bn_statistics == "synchronised":
+            distribution.synchronise(model)
+    fixed = network.model if (config.stages or 1) > 1 else None
+    weights = class_weights(count_labels(data.train), data.labels) if config.class_weights == "balanced" else None
+    if found.config is None and distribution.is_chief(strategy):
+        found.run.begin(config, data.labels, data.record)
+    return Job(
+        config,
+        data,
+        found.run,
+        model,
+        durations,
+        batch_size,
+        strategy=strategy,
+        about={"data": fingerprint(data.train), "versions": {"keras": keras.__version__, "tensorflow": tf.__version__}},
+        fixed=fixed,
+        class_weights=weights,
     )
 
 
-def _batch_size(config: TrainConfig, data: feeding.Data, strategy: tf.distribute.Strategy | None) -> int:
-    """Return the batch over all devices, checked against them and the data."""
-    batch_size = config.batch_size or 1
-    devices = distribution.replicas(strategy)
-    if batch_size % devices:
-        raise UsageError(f"batch_size must be a multiple of the {devices} devices, got {batch_size}.")
-    if strategy is not None and batch_size > len(data.train):
-        raise UsageError(f"batch_size must be at most the {len(data.train)} training photographs, got {batch_size}.")
-    return batch_size
+def _network(config: TrainConfig, classes: int, weights: str | None, **options: Any) -> Network:
+    return build_network(
+        network_of(config),
+        weights=weights,
+        classes=classes,
+        image_size=config.image_size if "input_shape" not in options else None,
+        dropout=config.dropout,
+        survival_probability=config.survival_probability,
+        **options,
+    )
 
 
-def _announce(config: TrainConfig, data: feeding.Data, run: Run) -> None:
+def _of_any_size(config: TrainConfig, network: Network) -> keras.Model:
+    """Return a network of the same weights that takes pictures of any size, for stages in which they grow."""
+    classes = int(network.model.output_shape[-1])
+    model = _network(config, classes, "none", input_shape=(None, None, 3)).model
+    model.set_weights(network.model.get_weights())
+    return model
+
+
+def _checked(found: Found, job: Job) -> Any:
+    """Say what is going to happen, and return the checkpoint to begin with; the data must be what it was."""
+    config, data = job.config, job.data
     print(
         f"{network_of(config).name} from {config.weights} weights, recipe {config.recipe}: "
         f"{len(data.train)} photographs to train on, {len(data.validation)} to validate on, "
-        f"{len(data.labels)} classes. Run: {run.path}"
+        f"{len(data.labels)} classes. Run: {job.run.path}"
     )
     for file, reason in data.skipped:
         print(f"  skipped {file}: {reason}")
     if data.skipped:
         print(f"  {len(data.skipped)} files skipped in all.")
-
-
-def _fit(
-    model: keras.Model,
-    config: TrainConfig,
-    data: feeding.Data,
-    *,
-    run: Run,
-    batch_size: int,
-    epochs: int,
-    whole_batches: bool,
-) -> tuple[keras.callbacks.History, tuple[tuple[str, str], ...]]:
-    """Run `fit` on the run's photographs; return its history, and the records that could not be used."""
-    augmentation = augmenter(str(config.augment))
-    training = feeding.training_batches(
-        config, data, batch_size=batch_size, whole_batches=whole_batches, **feeding.changes(augmentation)
-    )
-    validation = feeding.batches(
-        data.validation, config, data, batch_size=batch_size, training=False, pad_remainder=whole_batches
-    )
-    held_out = validation
-    if whole_batches:
-        held_out = feeding.evenly_weighted(validation, len(data.validation), batch_size)
-    extra: list[keras.callbacks.Callback] = [StopAtStep(config.steps)] if config.steps else []
-    if augmentation.follows_progress:
-        extra.append(FollowProgress(augmentation))
-    with named_errors(training, validation):
-        history = model.fit(
-            training,
-            validation_data=held_out,
-            epochs=epochs,
-            callbacks=[*fit_callbacks(config, run), *extra],
-            shuffle=False,  # the photographs come shuffled
-            # A bar that moves where somebody watches, a line for each epoch in a log.
-            verbose=1 if sys.stdout.isatty() else 2,
+    task = transfer_task(str(config.data))
+    if task is not None:
+        print(f"  {task.summary}")
+    for problem in found.problems:
+        print(f"  {problem} The checkpoint before it is used.")
+    if found.checkpoint is None:
+        return None
+    position, about = found.checkpoint.state["position"], found.checkpoint.state["about"]
+    if about["data"] != job.about["data"]:
+        raise UsageError(
+            f"The photographs are not those that the run in {job.run.path} began with; an exact continuation needs "
+            "them. Give a new --model_dir."
         )
-    damaged = [row for dataset in (training, validation) if dataset.damage for row in dataset.damage.skipped]
-    return history, tuple(dict.fromkeys(damaged))
+    print(
+        f"  Going on from step {position['step']} of {job.durations.steps} "
+        f"(epoch {position['epoch'] + 1}, batch {position['batch'] + 1})."
+    )
+    if about["versions"] != job.about["versions"]:
+        print(f"  It was begun with other versions, {about['versions']}: the last digits may differ.")
+    return found.checkpoint
 
 
-def _rescue(model: keras.Model, run: Run) -> None:
+def _batch_size(config: TrainConfig, data: feeding.Data, strategy: tf.distribute.Strategy | None) -> int:
+    """Return the batch over all devices, checked against them and the data."""
+    batch_size = config.batch_size or 1
+    distribution.check_batch_size(batch_size, strategy, accumulation=config.accumulation)
+    if strategy is not None and batch_size > len(data.train):
+        raise UsageError(f"batch_size must be at most the {len(data.train)} training photographs, got {batch_size}.")
+    return batch_size
+
+
+def _rescue(session: Session) -> None:
     """Leave a network that can be used by a run that was stopped, however early."""
+    run = session.job.run
+    if not session.chief:
+        return
     if not run.model_file.exists():
         with uninterrupted():
-            run.save_model(model)
-    print(f"\nStopped. The best network so far is in {run.path}; it can be exported and used.")
-
-
-def _refuse_divergence(history: keras.callbacks.History, config: TrainConfig, run: Run) -> None:
-    losses = [loss for name in ("loss", "val_loss") for loss in history.history.get(name, [])[-1:]]
-    if np.isfinite(losses).all():
-        return
-    kept = f"The best network before is in {run.path}." if run.model_file.exists() else "No network was kept."
-    raise EfficientNetError(
-        f"Training diverged: the loss was no longer a number in epoch {len(history.epoch)}. "
-        f"Give a lower --learning_rate than {config.learning_rate:g}. {kept}"
+            session.keeper.save()
+    print(
+        f"\nStopped. The best network so far is in {run.path}; it can be exported and used. "
+        "The same command goes on with the training."
     )
 
 
-def _measure(model: keras.Model, data: feeding.Data, batch_size: int, config: TrainConfig) -> dict[str, Any]:
-    """Return the figures of a network on the validation photographs."""
-    dataset = feeding.batches(data.validation, config, data, batch_size=batch_size, training=False)
-    probabilities, targets = [], []
-    with named_errors(dataset):
-        for images, labels in dataset:
-            probabilities.append(model.predict_on_batch(images))
-            targets.append(labels.numpy().argmax(-1))
-    return evaluate_probabilities(np.concatenate(probabilities), np.concatenate(targets), data.labels)
+def _advice(job: Job) -> str:
+    kept = f"The best network before is in {job.run.path}." if job.run.model_file.exists() else "No network was kept."
+    return f"Give a lower --learning_rate than {job.config.learning_rate:g}, or --on_nan=rollback. {kept}"

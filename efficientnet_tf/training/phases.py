@@ -7,8 +7,8 @@ from typing import Any
 import keras
 
 from efficientnet_tf.errors import UsageError
-from efficientnet_tf.model import CLASSIFIER
-from efficientnet_tf.training.schedule import WarmupCosine
+from efficientnet_tf.model import CLASSIFIER, DROPOUT
+from efficientnet_tf.training.schedule import PhasedSchedule
 
 FREEZES = ("none", "bn", "backbone")
 
@@ -57,7 +57,7 @@ class HeadFirst(keras.callbacks.Callback):
 
     def _in_first_phase(self) -> bool:
         schedule = getattr(_inner(self.model.optimizer), "_learning_rate", None)
-        steps = schedule.head_steps if isinstance(schedule, WarmupCosine) else 0
+        steps = schedule.head_steps if isinstance(schedule, PhasedSchedule) else 0
         return steps_done(self.model) < steps
 
     def _enter(self, head_only: bool) -> None:
@@ -83,6 +83,29 @@ class StopAtStep(keras.callbacks.Callback):
 def steps_done(model: keras.Model) -> int:
     """Return how many steps the optimizer has done; under a strategy its counter is one of several equal ones."""
     return int(model.optimizer.iterations.value.numpy())
+
+
+def set_dropout(model: keras.Model, rate: float) -> None:
+    """Give the layer before the classifier another rate; it counts for steps that are traced from now on."""
+    for layer in model.layers:
+        if layer.name == DROPOUT:
+            layer.rate = rate
+
+
+def set_schedule(model: keras.Model, schedule: Any) -> None:
+    """Give a compiled model another schedule of the same phases, for the steps to come."""
+    _inner(model.optimizer)._learning_rate = schedule
+    # It is part of the step that was traced, if one was.
+    if model.train_function is not None:
+        model.make_train_function(force=True)
+
+
+def learning_rate_at(model: keras.Model, step: int) -> float:
+    """Return the learning rate of a step, counted from 0."""
+    rate = getattr(_inner(model.optimizer), "_learning_rate", None)
+    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+        return float(keras.ops.convert_to_numpy(rate(step)))
+    return float(keras.ops.convert_to_numpy(_inner(model.optimizer).learning_rate))
 
 
 def _inner(optimizer: Any) -> Any:
