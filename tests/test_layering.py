@@ -30,7 +30,7 @@ FLOORS = (
     ("model", "features", "augment", "training.optimizer"),
     ("weights", "run"),
     ("data",),
-    ("pretrained", "runtimes"),
+    ("pretrained", "runtimes", "training.distribution"),
     ("prediction", "conversion"),
     ("evaluation", "cam"),
     ("training", "exporting", "benchmarking", "search"),

@@ -10,9 +10,8 @@ import time
 from pathlib import Path
 
 import keras
-import numpy as np
 import pytest
-from PIL import Image
+from noisy_photographs import write_photographs
 
 from efficientnet_tf.run import Run
 from efficientnet_tf.training.state import CheckpointFolder
@@ -79,16 +78,7 @@ checkpointing.Checkpointer.on_test_batch_end = stop
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory) -> Path:
     """Return a folder of noise of three colours, thirteen of each to train on."""
-    folder = tmp_path_factory.mktemp("photographs")
-    generator = np.random.default_rng(0)
-    for split, count in (("train", 13), ("val", 3)):
-        for index, name in enumerate(("blue", "green", "red")):
-            (folder / split / name).mkdir(parents=True)
-            for number in range(count):
-                pixels = generator.integers(0, 200, (40, 40, 3), dtype=np.uint8)
-                pixels[..., index] += 50
-                Image.fromarray(pixels).save(folder / split / name / f"{number}.png")
-    return folder
+    return write_photographs(tmp_path_factory.mktemp("photographs"))
 
 
 def command(photographs: Path, run: Path, *words: str, prepare: str = "") -> list[str]:

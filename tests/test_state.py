@@ -117,7 +117,11 @@ def test_a_full_disk_leaves_the_one_before_whole(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     folder.save(20, checkpoint(20))
-    with pytest.raises(OSError, match="No space left on device"):
+    message = (
+        f"A checkpoint could not be written to {tmp_path}: No space left on device. The one before is whole, "
+        "and the same command goes on from it."
+    )
+    with pytest.raises(EfficientNetError, match=f"^{re.escape(message)}$"):
         folder.wait()
     assert os.listdir(tmp_path) == ["step-0000000010.ckpt"]
     assert folder.newest()[0] is not None

@@ -138,7 +138,7 @@ def test_divergence_is_an_error_of_its_own(data, tmp_path, capsys):
     where = re.compile(
         r"efficientnet-train: Training diverged: the loss was (nan|inf), no number, in step \d "
         r"\(batch \d of epoch 1\) at the learning rate 1e\+30\. "
-        r"Give a lower --learning_rate than 1e\+30, or --on_nan=rollback\. No network was kept\."
+        r"Give a lower --learning_rate than 1e\+30 and a new --model_dir, or --on_nan=rollback\. No network was kept\."
     )
     assert where.fullmatch(last), last
 

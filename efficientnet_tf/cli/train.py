@@ -25,6 +25,9 @@ def _train(line: CommandLine) -> dict[str, Any]:
         return shown
     result = train(line.config)
     metrics, path = result.metrics, result.run.path
+    if not metrics:
+        print(f"This worker is done. The first one measures the network in {path}.")
+        return {"model_dir": str(path), "epochs": result.epochs}
     print(
         f"Best network: top-1 {metrics['top1']:.3f}, loss {metrics['loss']:.3f} "
         f"on {metrics['examples']} validation photographs.\n"

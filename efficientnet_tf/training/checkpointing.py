@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import keras
+import numpy as np
 
+from efficientnet_tf.errors import EfficientNetError
 from efficientnet_tf.signals import StopRequests
 from efficientnet_tf.training.phases import steps_done
 from efficientnet_tf.training.state import Checkpoint, CheckpointFolder, Position, restore, snapshot
 from efficientnet_tf.training.state.variables import build_metrics, metric_variables, parts_of
+from efficientnet_tf.training.watching import Diverged
 
 #: Seconds between two checkpoints within an epoch, where no number of steps is given.
 INTERVAL = 600.0
@@ -156,6 +160,7 @@ class Checkpointer(keras.callbacks.Callback):
         return min(self._steps_per_epoch - self.position.batch, self._steps - self.position.step)
 
     def _checkpoint(self) -> Checkpoint:
+        """Return the state as it is."""
         parts = parts_of(self.model, self.averages)
         if self.position.batch:
             parts |= metric_variables(self.model)
@@ -168,6 +173,9 @@ class Checkpointer(keras.callbacks.Callback):
         return Checkpoint(snapshot(parts), state)
 
     def _save(self, checkpoint: Checkpoint, *, best: bool = False) -> None:
+        if not all(np.isfinite(array).all() for name, array in checkpoint.arrays.items() if name.startswith("model/")):
+            # Nothing could go on from it, and it would take the place of what can.
+            raise Diverged(f"Training diverged: weights were no numbers after step {self.position.step}.")
         if self.chief:
             self.folder.save(int(checkpoint.state["position"]["step"]), checkpoint, best=best)
         self._saved = (self.position.step, time.monotonic())
@@ -175,5 +183,8 @@ class Checkpointer(keras.callbacks.Callback):
     def _stop(self, checkpoint: Checkpoint | None) -> None:
         if checkpoint is not None:
             self._save(checkpoint)
-        self.folder.wait()
+        try:
+            self.folder.wait()
+        except EfficientNetError as error:
+            print(f"\n{error}", file=sys.stderr)
         self.requests.obey()

@@ -43,6 +43,11 @@ class Data:
         return self.validation if self.final is None else self.final
 
     @property
+    def sources(self) -> tuple[Examples | Records, ...]:
+        """All of them."""
+        return (self.train, self.validation, *(() if self.final is None else (self.final,)))
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Names of the classes."""
         return self.train.class_names
@@ -82,6 +87,7 @@ def training_batches(
     whole_batches: bool,
     image_size: int | None = None,
     class_weights: Sequence[float] | None = None,
+    steps: int | None = None,
     **options: Any,
 ) -> tf.data.Dataset:
     """Return the batches of training, in the order and with the seeds of a run.
@@ -93,6 +99,7 @@ def training_batches(
         whole_batches: whether a smaller last batch is left out.
         image_size: side of the pictures in pixels, where it is not that of `data`.
         class_weights: how much a picture of each class counts; the batches then have weights.
+        steps: batches of a pass at most.
         options: `augment` and `mix`; `epoch`, which holds the epoch's number, by default that of the first; where a
             run was interrupted, `first_batch`; and of several workers the `shard`.
     """
@@ -109,7 +116,11 @@ def training_batches(
         shuffle_buffer=config.shuffle_buffer,
         **{"epoch": tf.Variable(0, dtype=tf.int64, trainable=False), **options},
     )
-    return dataset if class_weights is None else balance(dataset, class_weights)
+    damage = dataset.damage
+    dataset = dataset if class_weights is None else balance(dataset, class_weights)
+    dataset = dataset if steps is None else dataset.take(steps)
+    dataset.damage = damage
+    return dataset
 
 
 def validation_batches(

@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 
+from efficientnet_tf.errors import UsageError
 from efficientnet_tf.files import atomic_write_text
 from efficientnet_tf.run import Run
 from efficientnet_tf.training.phases import learning_rate_at, set_trainable, steps_done
@@ -155,8 +156,13 @@ def tensorboard(run: Run, *, profile: bool = False) -> list[keras.callbacks.Call
     Args:
         run: in whose folder the curves are.
         profile: whether to trace steps 10 to 20 of this process as well.
+
+    Raises:
+        UsageError: a trace is wanted, and TensorBoard is not installed.
     """
     if importlib.util.find_spec("tensorboard") is None:
+        if profile:
+            raise UsageError("--profile needs TensorBoard: pip install 'efficientnet_tf[tensorboard]'.")
         return []
     steps: Any = (10, 20) if profile else 0
     return [keras.callbacks.TensorBoard(str(run.path / "tensorboard"), write_graph=False, profile_batch=steps)]

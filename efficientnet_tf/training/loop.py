@@ -19,11 +19,12 @@ from efficientnet_tf.run import Run
 from efficientnet_tf.signals import StopRequests, uninterrupted
 from efficientnet_tf.training import distribution, feeding
 from efficientnet_tf.training.balance import class_weights, count_labels
-from efficientnet_tf.training.durations import durations_of
+from efficientnet_tf.training.durations import Durations, durations_of
 from efficientnet_tf.training.measuring import measure
+from efficientnet_tf.training.meeting import meet
 from efficientnet_tf.training.resuming import Found, find_run, fingerprint, held
 from efficientnet_tf.training.session import Job, Session
-from efficientnet_tf.training.settings import compile_arguments
+from efficientnet_tf.training.settings import compile_arguments, set_momentum
 from efficientnet_tf.training.watching import Diverged
 
 
@@ -67,28 +68,33 @@ def train(config: TrainConfig) -> TrainResult:
     strategy = distribution.make_strategy(config.strategy, config.tpu)
     if distribution.worker_shard(strategy) is not None and config.model_dir is None:
         raise UsageError("Several workers need --model_dir, a folder that all of them see.")
+    if distribution.worker_shard(strategy) is not None and config.on_nan == "rollback":
+        raise UsageError("--on_nan=rollback is for one process; several workers stop, and go on when called again.")
     data = feeding.read(config)
-    found = find_run(config, data.train.name)
+    found = find_run(config, data.train.name, fingerprint(*data.sources))
     if found.finished:
         return _finished(found, data)
     with _own(found.run, strategy), distribution.precision(config.precision):
         job = _prepare(config, data, found, strategy)
         session = Session(job, requests := StopRequests())
+        if found.config is None and session.chief:
+            found.run.begin(config, job.data.labels, job.data.record)
         try:
             # Workers cannot stop one by one, and a signal finds them at different steps: it ends them at once.
             with requests if distribution.worker_shard(strategy) is None else contextlib.nullcontext():
                 session.run(_checked(found, job))
                 requests.obey()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             _rescue(session)
             raise
         except Diverged as error:
-            raise EfficientNetError(f"{error} {_advice(job)}") from None
+            raise EfficientNetError(f"{error} {_advice(session)}") from None
         skipped = tuple(dict.fromkeys((*data.skipped, *session.damaged)))
         metrics = {}
         if session.chief:
             seconds = time.monotonic() - began
             metrics = measure(job.run, config, job.data, skipped=skipped, seconds=seconds)
+        meet(strategy)  # or the cluster would lose those who are done
     return TrainResult(job.run, metrics, job.run.epochs(), skipped)
 
 
@@ -120,26 +126,38 @@ def _prepare(config: TrainConfig, data: feeding.Data, found: Found, strategy: tf
         if strategy is not None or config.accumulation > 1:
             model = distribution.distribute(model, accumulation=config.accumulation)
         model.compile(**arguments, steps_per_execution=config.steps_per_execution, jit_compile=config.jit_compile)
+        if not model.optimizer.built:  # what Keras adds for float16, which it would build in the first step only
+            model.optimizer.build(model.trainable_variables)
     if distribution.replicas(strategy) > 1:
         distribution.differ_by_replica(model)
         if config.bn_statistics == "synchronised":
             distribution.synchronise(model)
     fixed = network.model if (config.stages or 1) > 1 else None
     weights = class_weights(count_labels(data.train), data.labels) if config.class_weights == "balanced" else None
-    if found.config is None and distribution.is_chief(strategy):
-        found.run.begin(config, data.labels, data.record)
+    if fixed is not None:
+        set_momentum(fixed, str(config.bn_momentum or "own"), durations.steps_per_epoch)
     return Job(
         config,
         data,
         found.run,
         model,
         durations,
+        _schedule(found, durations),
         batch_size,
         strategy=strategy,
-        about={"data": fingerprint(data.train), "versions": {"keras": keras.__version__, "tensorflow": tf.__version__}},
+        about={
+            "data": fingerprint(*data.sources),
+            "durations": dataclasses.asdict(durations),
+            "versions": {"keras": keras.__version__, "tensorflow": tf.__version__},
+        },
         fixed=fixed,
         class_weights=weights,
     )
+
+
+def _schedule(found: Found, durations: Durations) -> Durations:
+    """Return the durations that a run began with; on another number of devices its epochs may be shorter now."""
+    return durations if found.checkpoint is None else Durations(**found.checkpoint.state["about"]["durations"])
 
 
 def _network(config: TrainConfig, classes: int, weights: str | None, **options: Any) -> Network:
@@ -219,6 +237,10 @@ def _rescue(session: Session) -> None:
     )
 
 
-def _advice(job: Job) -> str:
-    kept = f"The best network before is in {job.run.path}." if job.run.model_file.exists() else "No network was kept."
-    return f"Give a lower --learning_rate than {job.config.learning_rate:g}, or --on_nan=rollback. {kept}"
+def _advice(session: Session) -> str:
+    run, config = session.job.run, session.job.config
+    tried = f"Going back {session.rollbacks} times did not help." if session.rollbacks else ""
+    rollback = "" if config.on_nan == "rollback" else ", or --on_nan=rollback"
+    kept = f"The best network before is in {run.path}." if run.model_file.exists() else "No network was kept."
+    lower = f"Give a lower --learning_rate than {config.learning_rate:g} and a new --model_dir{rollback}."
+    return f"{tried} {lower} {kept}".lstrip()

@@ -27,7 +27,7 @@ CHANGEABLE = frozenset(
     (
         *("model_dir", "preview", "resume", "checkpoint_steps", "keep_every", "profile", "on_nan", "loss_limit"),
         *("strategy", "tpu", "accumulation", "steps_per_execution", "bn_statistics", "jit_compile"),
-        *("cache", "max_bad_files"),
+        "max_bad_files",
     )
 )
 
@@ -50,8 +50,13 @@ class Found:
     problems: tuple[str, ...] = ()
     config: TrainConfig | None = None
 
+    @property
+    def data(self) -> str | None:
+        """The fingerprint of the data that the run began with, where there is a checkpoint."""
+        return None if self.checkpoint is None else str(self.checkpoint.state["about"]["data"])
 
-def find_run(config: TrainConfig, data_name: str) -> Found:
+
+def find_run(config: TrainConfig, data_name: str, data: str | None = None) -> Found:
     """Return the run that a training writes: a new one, or one that was interrupted.
 
     With `model_dir`, it is the one in that folder. Without, it is `runs/VARIANT-DATA` or the first of `-2`, `-3`, ...
@@ -60,6 +65,7 @@ def find_run(config: TrainConfig, data_name: str) -> Found:
     Args:
         config: resolved; `resume` says whether a run may, must not, or must be continued.
         data_name: what the data is called in the folder's name.
+        data: its `fingerprint`; without `model_dir`, a run on other data is passed over.
 
     Raises:
         UsageError: the folder holds another run or other files, the run is in use, or there is none to continue.
@@ -67,7 +73,7 @@ def find_run(config: TrainConfig, data_name: str) -> Found:
     if config.model_dir is not None:
         found = _in_folder(Path(config.model_dir), config)
     else:
-        found = _first_of(config, candidates(network_of(config).name, data_name))
+        found = _first_of(config, candidates(network_of(config).name, data_name), data)
     if config.resume == "must" and found.config is None:
         where = config.model_dir or found.run.path.parent
         raise UsageError(f"--resume=must, and there is no interrupted run of these settings in {where}.")
@@ -92,14 +98,14 @@ def _in_folder(path: Path, config: TrainConfig) -> Found:
     return Found(Run(path))
 
 
-def _first_of(config: TrainConfig, paths: Iterator[Path]) -> Found:
+def _first_of(config: TrainConfig, paths: Iterator[Path], data: str | None) -> Found:
     for path in paths:
         if not path.exists():
             return Found(Run(path))
         interrupted = (path / CONFIG).exists() and not Run(path).metrics_file.exists()
         if config.resume != "never" and interrupted and not _differences(path, config) and not in_use(path):
             found = _existing(path)
-            if isinstance(found, Found):
+            if isinstance(found, Found) and not (data and found.checkpoint and found.data != data):
                 return found
     raise AssertionError("the candidates never end")
 
@@ -153,6 +159,7 @@ def held(run: Run) -> Iterator[None]:
     Raises:
         UsageError: another process holds it.
     """
+    made = not run.path.exists()
     run.make_folder()
     if fcntl is None:
         yield
@@ -168,14 +175,20 @@ def held(run: Run) -> Iterator[None]:
         yield
     finally:
         os.close(folder)
+        if made and not any(run.path.iterdir()):  # nothing has begun
+            run.path.rmdir()
 
 
-def fingerprint(source: Examples | Records) -> str:
-    """Return a short text that is another one if the photographs, their classes or their order are others."""
+def fingerprint(*sources: Examples | Records) -> str:
+    """Return a short text that is another one if photographs, their classes or their order are others."""
+    text = json.dumps([_contents(source) for source in sources])
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def _contents(source: Examples | Records) -> list[Any]:
     if isinstance(source, Records):
         parts: list[Any] = [[os.path.basename(part.file), part.skip, part.take] for part in source.parts]
     else:
         names = [os.path.join(*Path(path).parts[-2:]) for path in source.paths]
         parts = [names, list(map(int, source.labels))]
-    text = json.dumps([list(source.class_names), parts])
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return [list(source.class_names), parts]

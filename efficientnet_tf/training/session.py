@@ -20,6 +20,7 @@ from efficientnet_tf.training.checkpointing import Checkpointer, Interval
 from efficientnet_tf.training.distribution.statistics import moving_statistics
 from efficientnet_tf.training.durations import Durations
 from efficientnet_tf.training.keeping import MetricsTable, tensorboard
+from efficientnet_tf.training.meeting import same_step
 from efficientnet_tf.training.phases import HeadFirst, StopAtStep, set_dropout, set_schedule
 from efficientnet_tf.training.progress import CountEpochs, FollowProgress
 from efficientnet_tf.training.progressive import stages
@@ -42,6 +43,7 @@ class Job:
         run: where everything is written.
         model: compiled.
         durations: of the training.
+        schedule: those that the learning rate follows: of a run that goes on elsewhere, those that it began with.
         batch_size: over all devices.
         strategy: what it is trained under; None for one device.
         about: what a checkpoint says of the training, as JSON values.
@@ -54,6 +56,7 @@ class Job:
     run: Run
     model: keras.Model
     durations: Durations
+    schedule: Durations
     batch_size: int
     strategy: tf.distribute.Strategy | None
     about: dict[str, Any]
@@ -95,6 +98,9 @@ class Session:
             chief=self.chief,
         )
         self.position = Position()
+        self._back_at: int | None = None
+        self._profile = config.profile
+        self.keeper.set_model(job.model)
         self.damaged: tuple[tuple[str, str], ...] = ()
 
     def run(self, checkpoint: Checkpoint | None) -> None:
@@ -108,12 +114,12 @@ class Session:
             self.average.set_model(self.job.model)
             self.average.on_train_begin()
             self.checkpointer.averages = self.average.variables
-        for callback in (self.keeper, self.checkpointer):
-            callback.set_model(self.job.model)
+        self.checkpointer.set_model(self.job.model)
         if checkpoint is not None:
             self._resume(checkpoint)
         else:
             self.checkpointer.save_first()
+        same_step(self.job.strategy, self.position.step)
         while not self.checkpointer.ended:
             try:
                 self._fit()
@@ -123,6 +129,8 @@ class Session:
 
     def _resume(self, checkpoint: Checkpoint) -> None:
         self.position = self.checkpointer.resume(self.job.model, checkpoint)
+        if self.position.batch >= self.job.durations.steps_per_epoch:  # on several devices, an epoch may be shorter
+            self.position = Position(self.position.step, self.position.epoch + 1, 0)
         about = checkpoint.state["about"]
         self.rollbacks = int(about["rollbacks"])
         self._scale_rates(float(about["rate_factor"]))
@@ -132,29 +140,37 @@ class Session:
         job, start = self.job, self.position
         stage = next(stage for stage in reversed(self.stages) if stage.first_epoch <= start.epoch)
         last = start.epoch + 1 if start.batch else stage.first_epoch + stage.epochs
+        whole = job.durations.steps // job.durations.steps_per_epoch
+        steps = None
+        if start.epoch >= whole:  # the last epoch is a part of one
+            last, steps = start.epoch + 1, job.durations.steps - start.step
+        elif not start.batch:
+            last = min(last, whole)
         augmentation = augmenter(stage.augment)
         options = {"epoch": self.epoch, "first_batch": start.batch, **feeding.changes(augmentation)}
         if len(self.stages) > 1:
             options["image_size"] = stage.image_size
             set_dropout(job.model, stage.dropout)
             print(f"Stage of {stage.image_size} pixels, dropout {stage.dropout:.3g}, augmentation {stage.augment}.")
-        training = self._batches(feeding.training_batches, **options, class_weights=job.class_weights)
+        training = self._batches(feeding.training_batches, **options, class_weights=job.class_weights, steps=steps)
         validation = self._batches(feeding.validation_batches)
         follow = [FollowProgress(augmentation, epochs=job.durations.epochs)] if augmentation.follows_progress else []
         self.checkpointer.begin(start, steps_per_epoch=job.durations.steps_per_epoch, steps=job.durations.steps)
-        with named_errors(training, validation):
-            job.model.fit(
-                training,
-                validation_data=validation,
-                initial_epoch=start.epoch,
-                epochs=last,
-                callbacks=[CountEpochs(self.epoch), *follow, *self._callbacks(start)],
-                shuffle=False,  # the photographs come shuffled
-                verbose=0,
-            )
+        try:
+            with named_errors(training, validation):
+                job.model.fit(
+                    training,
+                    validation_data=validation,
+                    initial_epoch=start.epoch,
+                    epochs=last,
+                    callbacks=[CountEpochs(self.epoch), *follow, *self._callbacks(start)],
+                    shuffle=False,  # the photographs come shuffled
+                    verbose=0,
+                )
+        finally:
+            damaged = [row for dataset in (training, validation) if dataset.damage for row in dataset.damage.skipped]
+            self.damaged = tuple(dict.fromkeys((*self.damaged, *damaged)))
         self.position = self.checkpointer.position
-        damaged = [row for dataset in (training, validation) if dataset.damage for row in dataset.damage.skipped]
-        self.damaged = tuple(dict.fromkeys((*self.damaged, *damaged)))
 
     def _batches(self, make: Callable[..., tf.data.Dataset], **options: Any) -> Any:
         """Return batches for all devices and, of several workers, this one's part of them."""
@@ -181,9 +197,11 @@ class Session:
             *([self.average] if self.average is not None else []),
             HeadFirst(str(config.freeze)),
             *([StopAtStep(config.steps)] if config.steps else []),
-            WatchLoss(config.loss_limit),
+            WatchLoss(config.loss_limit, first_batch=start.batch),
         ]
-        writing = [self.table, self.keeper, *tensorboard(self.job.run, profile=config.profile), show]
+        # One trace of a process, and not another one of each part of the training.
+        profile, self._profile = self._profile, False
+        writing = [self.table, self.keeper, *tensorboard(self.job.run, profile=profile), show]
         return [*watching, *(writing if self.chief else [self.keeper]), self.checkpointer]
 
     def _averaged_statistics(self) -> list[Any]:
@@ -197,12 +215,19 @@ class Session:
     def _roll_back(self, error: Diverged) -> None:
         """Go back to the last checkpoint with half the learning rate, if that is wanted."""
         self.folder.wait()
-        checkpoint = self.folder.newest()[0] if self.job.config.on_nan == "rollback" else None
-        if checkpoint is None or self.rollbacks >= MAX_ROLLBACKS:
+        # Keras keeps the batches of a validation that was broken off, and would use them in the next `fit`.
+        self.job.model._eval_epoch_iterator = None
+        if self.job.config.on_nan != "rollback" or self.rollbacks >= MAX_ROLLBACKS:
+            raise error
+        checkpoint, _ = self.folder.newest()
+        if checkpoint is not None and checkpoint.state["position"]["step"] == self._back_at:
+            # It has been tried: the weights in it may be spoilt already.
+            checkpoint = self.folder.newest(before=self._back_at)[0] or checkpoint
+        if checkpoint is None:
             raise error
         factor, rollbacks = self.rate_factor / 2, self.rollbacks + 1
         self._resume(checkpoint)
-        self.rollbacks = rollbacks
+        self.rollbacks, self._back_at = rollbacks, self.position.step
         self._scale_rates(factor)
         print(f"\n{error} Back to step {self.position.step}, with {factor:g} times the learning rate.")
 
@@ -210,4 +235,4 @@ class Session:
         self.rate_factor = factor
         self.checkpointer.about |= {"rate_factor": factor, "rollbacks": self.rollbacks}
         job = self.job
-        set_schedule(job.model, schedule_of(job.config, job.durations, factor * batch_factor(job.config)))
+        set_schedule(job.model, schedule_of(job.config, job.schedule, factor * batch_factor(job.config)))

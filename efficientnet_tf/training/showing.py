@@ -50,7 +50,7 @@ class ShowProgress(keras.callbacks.Callback):
         if not self._watched or self._epoch_trained - self._shown < _SECONDS_BETWEEN_LINES:
             return
         self._shown = self._epoch_trained
-        at = self._offset + self._done
+        at = min(self._offset + self._done, self._steps_per_epoch)
         left = (min(self._steps_per_epoch, at + self._steps - steps_done(self.model)) - at) / self._pace()
         self._write(
             f"Epoch {self._epoch + 1}/{self._epochs}  {at}/{self._steps_per_epoch}  {_figures(logs)}  "

@@ -20,11 +20,13 @@ class WatchLoss(keras.callbacks.Callback):
 
     Args:
         limit: the largest loss that is allowed; None for any.
+        first_batch: where the first epoch goes on, if it was interrupted.
     """
 
-    def __init__(self, limit: float | None = None) -> None:
+    def __init__(self, limit: float | None = None, *, first_batch: int = 0) -> None:
         super().__init__()
         self.limit = limit
+        self._offset = first_batch
         self._epoch = 0
         self._before: tuple[float, float] | None = None
 
@@ -47,10 +49,15 @@ class WatchLoss(keras.callbacks.Callback):
             return
         step = steps_done(self.model)
         found = f"above the limit of {self.limit:g}" if math.isfinite(loss) else "no number"
+        where = f"step {step} (batch {self._offset + batch + 1} of epoch {self._epoch + 1})"
         raise Diverged(
-            f"Training diverged: the loss was {loss:g}, {found}, in step {step} (batch {batch + 1} of epoch "
-            f"{self._epoch + 1}) at the learning rate {learning_rate_at(self.model, max(0, step - 1)):g}."
+            f"Training diverged: the loss was {loss:g}, {found}, in {where} at the learning rate "
+            f"{learning_rate_at(self.model, max(0, step - 1)):g}."
         )
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Count the batches of the next epoch from its beginning."""
+        self._offset = 0
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         """Look at the loss of a validation: it may be no number while that of training still is one."""

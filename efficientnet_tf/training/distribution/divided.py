@@ -34,6 +34,7 @@ def mean_over_parts(
     """
     if parts == 1:
         return means(batch)
+    batch = tf.nest.map_structure(lambda whole: None if whole is None else tf.convert_to_tensor(whole), batch)
     first = tf.nest.flatten(batch)[0]
     total = tf.shape(first)[0] if first.shape[0] is None else int(first.shape[0])
     small, larger = total // parts, total % parts

@@ -41,12 +41,17 @@ def distributed_batches(strategy: tf.distribute.Strategy | None, make: Make, bat
     own = make(shard, batch_size // shard.count)
 
     def for_devices(_: tf.distribute.InputContext) -> tf.data.Dataset:
-        # Every local device takes the next batch.
+        # Every local device takes the next batch of this.
         batches = own if per_device * shard.count == batch_size else own.rebatch(per_device)
         options = tf.data.Options()
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
         return batches.with_options(options)
 
     distributed = strategy.distribute_datasets_from_function(for_devices)
+    # Private names of TensorFlow: it counts the batches of single devices, where Keras counts steps; and as some worker
+    # might have fewer batches, it forgets their size.
+    distributed._cardinality = int(own.cardinality())
+    if all(spec.shape.is_fully_defined() for spec in tf.nest.flatten(own.element_spec)):
+        distributed._enable_get_next_as_optional = False
     distributed.damage = getattr(own, "damage", None)
     return distributed

@@ -26,8 +26,7 @@ def tpu_strategy(tpu: str | None) -> tf.distribute.Strategy:
         EfficientNetError: it cannot be reached, or does not answer within `PATIENCE` seconds.
     """
     try:
-        _probe(tpu or "")
-        return tf.distribute.TPUStrategy(_started(tpu))
+        return tf.distribute.TPUStrategy(_started(_probed(tpu or "local")))
     except (ValueError, RuntimeError, OSError, tf.errors.OpError) as error:
         reason = " ".join(str(error).split())[:200].rstrip(".")
         raise EfficientNetError(
@@ -36,30 +35,33 @@ def tpu_strategy(tpu: str | None) -> tf.distribute.Strategy:
         ) from error
 
 
-def _probe(tpu: str) -> None:
-    """Open and close a connection if an address is given: TensorFlow would try for ever.
+def _probed(tpu: str) -> str:
+    """Return a TPU as TensorFlow's resolver takes it; if it is an address, after a connection was opened and closed.
+
+    TensorFlow itself would try for ever.
 
     Raises:
         OSError: nobody listens there.
     """
     address = _ADDRESS.fullmatch(tpu)
-    if address:
-        socket.create_connection((address["host"], int(address["port"])), timeout=PATIENCE / 5).close()
+    if not address:
+        return tpu
+    socket.create_connection((address["host"], int(address["port"])), timeout=PATIENCE / 5).close()
+    return f"grpc://{address['host']}:{address['port']}"
 
 
-def _started(tpu: str | None) -> tf.distribute.cluster_resolver.ClusterResolver:
+def _started(tpu: str) -> tf.distribute.cluster_resolver.ClusterResolver:
     """Return the resolver of a TPU that is connected and started.
 
     In a thread of its own, which is left behind if it takes too long: none of these calls takes a time limit.
     """
-    local = tpu in (None, "", "local")
     found: list[tf.distribute.cluster_resolver.ClusterResolver] = []
     errors: list[BaseException] = []
 
     def start() -> None:
         try:
-            resolver = tf.distribute.cluster_resolver.TPUClusterResolver("local" if local else tpu)
-            if not local:  # a TPU VM's own chips need no connection
+            resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu)
+            if tpu != "local":  # a TPU VM's own chips need no connection
                 tf.config.experimental_connect_to_cluster(resolver)
             tf.tpu.experimental.initialize_tpu_system(resolver)
             found.append(resolver)

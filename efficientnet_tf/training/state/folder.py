@@ -41,7 +41,7 @@ class CheckpointFolder:
         """Begin to write a checkpoint; what the one before could not do is raised here.
 
         Raises:
-            OSError: the checkpoint before could not be written, for a full disk as an example.
+            EfficientNetError: the checkpoint before could not be written, for a full disk as an example.
         """
         self.wait()
         self._pending = self._writer.submit(self._save, step, checkpoint, best)
@@ -50,16 +50,26 @@ class CheckpointFolder:
         """Wait until everything is on disk.
 
         Raises:
-            OSError: it could not be written; the checkpoints before are as they were.
+            EfficientNetError: it could not be written; the checkpoints before are as they were.
         """
         pending, self._pending = self._pending, None
-        if pending is not None:
-            pending.result()
+        try:
+            if pending is not None:
+                pending.result()
+        except OSError as error:
+            raise EfficientNetError(
+                f"A checkpoint could not be written to {self.path}: {error.strerror or error}. "
+                "The one before is whole, and the same command goes on from it."
+            ) from error
 
-    def newest(self) -> tuple[Checkpoint | None, list[str]]:
-        """Return the newest checkpoint that can be read, and what is wrong with newer ones."""
+    def newest(self, *, before: int | None = None) -> tuple[Checkpoint | None, list[str]]:
+        """Return the newest checkpoint that can be read, and what is wrong with newer ones.
+
+        Args:
+            before: only checkpoints of an earlier step than this.
+        """
         problems = []
-        for step in reversed(self.steps()):
+        for step in reversed([step for step in self.steps() if before is None or step < before]):
             try:
                 return read_checkpoint(self._file(step)), problems
             except EfficientNetError as error:

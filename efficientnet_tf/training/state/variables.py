@@ -55,13 +55,15 @@ def build_metrics(model: keras.Model) -> None:
 def snapshot(parts: Parts) -> dict[str, Array]:
     """Return copies of the variables' values, by names that are the same in every process.
 
-    Under a strategy, statistics of batch normalisation may differ between the devices; then all of them are kept.
+    Under a strategy, statistics of batch normalisation may differ between the devices, and figures are shares that add
+    up; then all of them are kept, of several workers those of this one. Nothing is exchanged with other workers.
     """
     arrays = {}
     for part, variables in parts.items():
         for number, variable in enumerate(variables):
             values = [np.array(value) for value in _values(variable)]
-            if any(not np.array_equal(values[0], value, equal_nan=True) for value in values[1:]):
+            differ = any(not np.array_equal(values[0], value, equal_nan=True) for value in values[1:])
+            if differ or (len(values) > 1 and _adds_up(variable)):
                 arrays.update({f"{part}/{number:05}@{device:03}": value for device, value in enumerate(values)})
             else:
                 arrays[f"{part}/{number:05}"] = values[0]
@@ -71,7 +73,8 @@ def snapshot(parts: Parts) -> dict[str, Array]:
 def restore(parts: Parts, arrays: Mapping[str, Array]) -> None:
     """Put back what `snapshot` returned, also on another number of devices than it was taken from.
 
-    Values that differed between devices go back to each of as many devices, and else their mean goes to all.
+    Values that differed between devices go back to each of as many devices. On another number of them the mean goes to
+    all, and of shares that add up the sum to the first.
 
     Raises:
         EfficientNetError: the values belong to other variables; nothing has been changed then.
@@ -112,18 +115,26 @@ def _tensor(variable: Any) -> Any:
     return getattr(variable, "value", variable) if isinstance(variable, keras.Variable) else variable
 
 
-def _values(variable: Any) -> list[Any]:
-    """Return a variable's value on each device of this process, or one value if the devices add to it together."""
+def _devices(variable: Any) -> list[Any]:
+    """Return TensorFlow's variable on each device of this process."""
     inner = _tensor(variable)
-    if isinstance(inner, tf.distribute.DistributedValues) and not _adds_up(inner):
-        return [value.numpy() for value in inner.values]
-    return [inner.numpy() if hasattr(inner, "numpy") else tf.convert_to_tensor(inner).numpy()]
+    return list(inner.values) if isinstance(inner, tf.distribute.DistributedValues) else [inner]
+
+
+def _values(variable: Any) -> list[Any]:
+    """Return a variable's value on each device of this process; none is added up, which takes all workers."""
+    return [
+        device.numpy() if hasattr(device, "numpy") else tf.convert_to_tensor(device).numpy()
+        for device in _devices(variable)
+    ]
 
 
 def _assign(variable: Any, values: list[Array]) -> None:
-    inner = _tensor(variable)
-    devices = inner.values if isinstance(inner, tf.distribute.DistributedValues) and not _adds_up(inner) else [inner]
-    if len(values) > 1 and len(values) != len(devices):
+    devices = _devices(variable)
+    if len(values) != len(devices) and _adds_up(variable):
+        total = np.sum(values, axis=0, dtype=values[0].dtype)
+        values = [total, *(np.zeros_like(total) for _ in devices[1:])]
+    elif len(values) > 1 and len(values) != len(devices):
         values = [np.mean(values, axis=0, dtype=np.float64).astype(values[0].dtype)]
     for number, device in enumerate(devices):
         device.assign(values[number % len(values)])
@@ -131,4 +142,4 @@ def _assign(variable: Any, values: list[Array]) -> None:
 
 def _adds_up(variable: Any) -> bool:
     """Return whether the devices' values are shares of one value, as those of metrics are."""
-    return getattr(variable, "aggregation", None) == tf.VariableAggregation.SUM
+    return getattr(_tensor(variable), "aggregation", None) == tf.VariableAggregation.SUM
