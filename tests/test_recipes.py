@@ -52,6 +52,7 @@ def header(name: str) -> dict[str, str]:
 
 def test_the_recipes_of_the_package():
     assert config.list_recipes() == [
+        "fashion",
         "finetune",
         "imagenet",
         "imagenet-randaugment",

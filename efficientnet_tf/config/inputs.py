@@ -8,6 +8,7 @@ from efficientnet_tf.augment.policies.grammar import Plan
 from efficientnet_tf.config.network import VARIANTS, WEIGHTS, network_of
 from efficientnet_tf.errors import UsageError
 from efficientnet_tf.options import Options, option
+from efficientnet_tf.specs.preprocessing import CROPS
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,6 +64,13 @@ class InputOptions(Options):
     )
     max_bad_files: float = option(
         0.1, "Data", "Share of damaged or empty photographs above which nothing is trained.", minimum=0.0, maximum=1.0
+    )
+    crop: str | None = option(
+        None,
+        "Data",
+        "What of a photograph is seen when it is not for training: center, the middle, or none, all of it; by default "
+        "as the weights want it.",
+        choices=CROPS,
     )
     crop_area: float | None = option(
         None,

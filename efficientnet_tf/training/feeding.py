@@ -42,6 +42,12 @@ class Data:
         """Those that the figures of the run are of."""
         return self.validation if self.final is None else self.final
 
+    def seen_as(self, record: Preprocessing, config: TrainConfig) -> Data:
+        """Return the same photographs as a network's weights want them, but for what the configuration says."""
+        if config.crop is not None:
+            record = dataclasses.replace(record, crop=config.crop)
+        return dataclasses.replace(self, record=record)
+
     @property
     def sources(self) -> tuple[Examples | Records, ...]:
         """All of them."""

@@ -116,7 +116,7 @@ def _prepare(config: TrainConfig, data: feeding.Data, found: Found, strategy: tf
     with distribution.scope(strategy):
         network = _network(config, len(data.labels), config.weights)
         # Crop and interpolation are those that the weights were trained with.
-        data, model = dataclasses.replace(data, record=network.record), network.model
+        data, model = data.seen_as(network.record, config), network.model
         if (config.stages or 1) > 1:
             model = _of_any_size(config, network)
         durations = durations_of(config, len(data.train), batch_size, whole_batches=strategy is not None)
@@ -132,6 +132,7 @@ def _prepare(config: TrainConfig, data: feeding.Data, found: Found, strategy: tf
         distribution.differ_by_replica(model)
         if config.bn_statistics == "synchronised":
             distribution.synchronise(model)
+    schedule = _schedule(found, durations)
     fixed = network.model if (config.stages or 1) > 1 else None
     weights = class_weights(count_labels(data.train), data.labels) if config.class_weights == "balanced" else None
     if fixed is not None:
@@ -142,12 +143,12 @@ def _prepare(config: TrainConfig, data: feeding.Data, found: Found, strategy: tf
         found.run,
         model,
         durations,
-        _schedule(found, durations),
+        schedule,
         batch_size,
         strategy=strategy,
         about={
             "data": fingerprint(*data.sources),
-            "durations": dataclasses.asdict(durations),
+            "durations": dataclasses.asdict(schedule),
             "versions": {"keras": keras.__version__, "tensorflow": tf.__version__},
         },
         fixed=fixed,

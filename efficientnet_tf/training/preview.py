@@ -98,7 +98,7 @@ def write_preview(config: TrainConfig) -> dict[str, Any]:
     network = build_network(
         network_of(config), weights=config.weights, classes=len(data.labels), image_size=config.image_size
     )
-    data = dataclasses.replace(data, record=network.record)
+    data = data.seen_as(network.record, config)
     batch_size = min(config.batch_size or 1, len(data.train))
 
     made: list[tf.data.Dataset] = []

@@ -31,6 +31,9 @@ CHANGEABLE = frozenset(
     )
 )
 
+# Settings that a message names.
+_DIFFERENCES = 4
+
 
 @dataclasses.dataclass(frozen=True)
 class Found:
@@ -85,9 +88,9 @@ def _in_folder(path: Path, config: TrainConfig) -> Found:
         if config.resume == "never":
             raise UsageError(f"{path} holds another run. Give a new --model_dir, or --resume=auto to go on with it.")
         differences = _differences(path, config)
-        if differences:
+        if differences is not None:
             raise UsageError(
-                f"{path} holds another run: {differences}. Give a new --model_dir, or none to let one be chosen."
+                f"{path} holds another run{differences}. Give a new --model_dir, or none to let one be chosen."
             )
         found = _existing(path)
         if isinstance(found, str):
@@ -103,7 +106,7 @@ def _first_of(config: TrainConfig, paths: Iterator[Path], data: str | None) -> F
         if not path.exists():
             return Found(Run(path))
         interrupted = (path / CONFIG).exists() and not Run(path).metrics_file.exists()
-        if config.resume != "never" and interrupted and not _differences(path, config) and not in_use(path):
+        if config.resume != "never" and interrupted and _differences(path, config) is None and not in_use(path):
             found = _existing(path)
             if isinstance(found, Found) and not (data and found.checkpoint and found.data != data):
                 return found
@@ -128,15 +131,19 @@ def _config_of(path: Path) -> TrainConfig:
     return TrainConfig.from_json(read_config(path / CONFIG))
 
 
-def _differences(path: Path, config: TrainConfig) -> str:
-    """Return in which settings a run differs from those asked for; empty if in none that matters."""
+def _differences(path: Path, config: TrainConfig) -> str | None:
+    """Return in which settings a run differs from those asked for, after a colon; None if in none that matters."""
     try:
         before = _config_of(path).to_json()
     except UsageError as error:
-        return str(error).rstrip(".")
+        return f": {error}".rstrip(".")
+    if before["recipe"] is None:
+        return ""  # not a configuration that a run has written
     asked = config.to_json()
     names = [name for name in asked if name not in CHANGEABLE and asked[name] != before[name]]
-    return ", ".join(f"its {name} is {_shown(before[name])}, not {_shown(asked[name])}" for name in names)
+    told = [f"its {name} is {_shown(before[name])}, not {_shown(asked[name])}" for name in names[:_DIFFERENCES]]
+    more = [f"{len(names) - len(told)} settings more are others"] if len(names) > len(told) else []
+    return f": {', '.join([*told, *more])}" if told else None
 
 
 def _shown(value: Any) -> str:
@@ -159,7 +166,7 @@ def held(run: Run) -> Iterator[None]:
     Raises:
         UsageError: another process holds it.
     """
-    made = not run.path.exists()
+    made = [folder for folder in (run.path, *run.path.parents) if not folder.exists()]
     run.make_folder()
     if fcntl is None:
         yield
@@ -175,8 +182,10 @@ def held(run: Run) -> Iterator[None]:
         yield
     finally:
         os.close(folder)
-        if made and not any(run.path.iterdir()):  # nothing has begun
-            run.path.rmdir()
+        for above in made:
+            if any(above.iterdir()):
+                break
+            above.rmdir()  # nothing has begun
 
 
 def fingerprint(*sources: Examples | Records) -> str:

@@ -131,6 +131,7 @@ class Session:
         self.position = self.checkpointer.resume(self.job.model, checkpoint)
         if self.position.batch >= self.job.durations.steps_per_epoch:  # on several devices, an epoch may be shorter
             self.position = Position(self.position.step, self.position.epoch + 1, 0)
+            self.checkpointer.ended |= self.position.epoch >= self.job.durations.epochs
         about = checkpoint.state["about"]
         self.rollbacks = int(about["rollbacks"])
         self._scale_rates(float(about["rate_factor"]))
