@@ -16,6 +16,9 @@ from noisy_photographs import write_photographs
 from efficientnet_tf.run import Run
 from efficientnet_tf.training.state import CheckpointFolder
 
+# Each trains in several processes, one after the other.
+pytestmark = pytest.mark.slow
+
 # Everything that has a state: dropout, stochastic depth, live statistics, a moving average, mixing, momentum.
 SETTINGS = {
     "variant": "lite0",
@@ -143,7 +146,6 @@ def test_a_finished_run_is_left_alone(photographs, uninterrupted):
     assert files() == before
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
 def test_a_signal_is_followed_after_the_step(name, code, photographs, uninterrupted, tmp_path):
     run = tmp_path / "run"
@@ -158,7 +160,6 @@ def test_a_signal_is_followed_after_the_step(name, code, photographs, uninterrup
     assert_same(run, uninterrupted)
 
 
-@pytest.mark.slow
 def test_a_signal_during_validation(photographs, uninterrupted, tmp_path):
     run = tmp_path / "run"
     stopped = call(photographs, run, prepare=STOPPED_IN_VALIDATION)
@@ -169,7 +170,6 @@ def test_a_signal_during_validation(photographs, uninterrupted, tmp_path):
     assert_same(run, uninterrupted)
 
 
-@pytest.mark.slow
 def test_a_damaged_checkpoint_falls_back(photographs, uninterrupted, tmp_path):
     run = tmp_path / "run"
     killed = call(photographs, run, prepare=KILLED_AFTER_STEP.format(step=9, signal="SIGKILL"))
@@ -184,7 +184,6 @@ def test_a_damaged_checkpoint_falls_back(photographs, uninterrupted, tmp_path):
     assert_same(run, uninterrupted)
 
 
-@pytest.mark.slow
 def test_killed_at_random_moments(photographs, uninterrupted, tmp_path):
     generator = random.Random(time.time_ns())
     run, kills = tmp_path / "run", 0

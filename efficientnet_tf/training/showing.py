@@ -94,7 +94,7 @@ def duration(seconds: float) -> str:
     """Return a length of time as people say it.
 
     >>> duration(7.4), duration(190), duration(7500), duration(200_000)
-    ('7 s', '3 min', '2 h 5 min', '2 d 8 h')
+    ('7 s', '3 min', '2 h 5 min', '2 d 7 h')
     """
     if seconds < 90:
         return f"{seconds:.0f} s"
