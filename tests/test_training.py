@@ -172,7 +172,9 @@ def test_own_fit_leaves_a_run(tmp_path):
 
 def test_recipe_errors():
     model = small_model()
-    with pytest.raises(UsageError, match=r"^Unknown recipe 'finetun'\. X"):
+    with pytest.raises(
+        UsageError, match=r"^Unknown recipe 'finetun'\. Did you mean 'finetune'\? Allowed: fashion, finetune, "
+    ):
         efn.recipe("finetun", model, steps=1)
     with pytest.raises(UsageError, match=r"^Unknown setting 'lr'\. "):
         efn.recipe("finetune", model, steps=1, lr=0.1)
