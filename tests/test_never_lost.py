@@ -90,7 +90,13 @@ def command(photographs: Path, run: Path, *words: str, prepare: str = "") -> lis
 
 
 def call(photographs: Path, run: Path, *words: str, prepare: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(photographs, run, *words, prepare=prepare), capture_output=True, text=True)
+    return subprocess.run(
+        command(photographs, run, *words, prepare=prepare),
+        capture_output=True,
+        text=True,
+        # A test runner in the background ignores SIGINT, and its children would inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 @pytest.fixture(scope="module")
