@@ -123,7 +123,6 @@ def _jobs(options: argparse.Namespace) -> Any:
             run=run,
             model=network.model,
             durations=durations,
-            schedule=durations,
             batch_size=options.batch_size,
             strategy=None,
             about={"data": "", "versions": {}},

@@ -113,7 +113,7 @@ def build_model(
         x = add_block(spec, x, block)
     if spec.head_filters_base:
         x = add_convolution(spec, x, "top_", filters=spec.head_filters, kernel_size=1)
-    inputs = image if input_tensor is None else _alone(keras.utils.get_source_inputs(input_tensor))
+    inputs = image if input_tensor is None else alone(keras.utils.get_source_inputs(input_tensor))
     return keras.Model(inputs, _head(x, head), name=name or f"{spec.prefix}{spec.name}")
 
 
@@ -159,15 +159,15 @@ def with_probabilities(model: keras.Model) -> keras.Model:
     """Return a model that ends in probabilities: the same, or the same with a softmax."""
     if not ends_in_logits(model):
         return model
-    return keras.Model(_alone(model.inputs), layers.Softmax(name="probabilities")(model.outputs[0]), name=model.name)
+    return keras.Model(alone(model.inputs), layers.Softmax(name="probabilities")(model.outputs[0]), name=model.name)
 
 
 def uncompiled(model: keras.Model) -> keras.Model:
     """Return a model of the same layers without optimizer, loss and metrics."""
-    return keras.Model(_alone(model.inputs), _alone(model.outputs), name=model.name)
+    return keras.Model(alone(model.inputs), alone(model.outputs), name=model.name)
 
 
-def _alone(tensors: list[Any]) -> Any:
+def alone(tensors: list[Any]) -> Any:
     """Return the only tensor of a list as itself: Keras tells the two apart when it checks a call."""
     return tensors[0] if len(tensors) == 1 else tensors
 

@@ -9,6 +9,18 @@ from PIL import Image
 
 CLASSES = ("blue", "green", "red")
 
+#: Settings of the smallest network that has every kind of layer, for these photographs.
+TINY = {
+    "variant": "lite0",
+    "width": 0.2,
+    "depth": 0.5,
+    "weights": "none",
+    "image_size": 32,
+    "batch_size": 8,
+    "recipe": "scratch",
+    "learning_rate": 0.01,
+}
+
 
 def write_photographs(folder: Path, *, train: int = 13, validation: int = 3) -> Path:
     """Write noise with a cast of three colours: so many of each to train and to validate on."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import keras
 import pytest
-from noisy_photographs import write_photographs
+from noisy_photographs import TINY, write_photographs
 
 from efficientnet_tf.run import Run
 from efficientnet_tf.training.state import CheckpointFolder
@@ -21,20 +21,13 @@ pytestmark = pytest.mark.slow
 
 # Everything that has a state: dropout, stochastic depth, live statistics, a moving average, mixing, momentum.
 SETTINGS = {
-    "variant": "lite0",
-    "width": 0.2,
-    "depth": 0.5,
-    "weights": "none",
-    "image_size": 32,
-    "batch_size": 8,
-    "recipe": "scratch",
+    **TINY,
     "epochs": 3,
     "head_epochs": 1,
     "optimizer": "rmsprop",
     "ema_decay": 0.9,
     "augment": "trivialaugment+mixup:0.2",
     "checkpoint_steps": 2,
-    "learning_rate": 0.01,
 }
 STEPS_PER_EPOCH = 5
 WORDS = [f"--{name}={value}" for name, value in SETTINGS.items()]
@@ -75,6 +68,13 @@ def stop(self, batch, logs=None):
         os.kill(os.getpid(), signal.SIGTERM)
     end(self, batch, logs)
 checkpointing.Checkpointer.on_test_batch_end = stop
+"""
+
+
+ON_TWO_DEVICES = """
+import tensorflow as tf
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 """
 
 
@@ -209,3 +209,18 @@ def test_killed_at_random_moments(photographs, uninterrupted, tmp_path):
         output = process.communicate()[0]
         assert process.returncode in (0, -signal.SIGKILL), output
     assert_same(run, uninterrupted)
+
+
+def test_going_on_with_another_number_of_devices(photographs, tmp_path):
+    run = tmp_path / "run"
+    killed = call(photographs, run, prepare=KILLED_AFTER_STEP.format(step=3, signal="SIGKILL"))
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    two = ON_TWO_DEVICES + KILLED_AFTER_STEP.format(step=6, signal="SIGKILL")
+    killed = call(photographs, run, "--strategy=mirrored", prepare=two)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    # Two devices leave the last, smaller batch out, so an epoch has four steps.
+    assert "  Going on from step 2 of 12 (epoch 1, batch 3).\n" in killed.stdout
+    finished = call(photographs, run)
+    assert finished.returncode == 0, finished.stderr
+    assert "  Going on from step 6 of 15 (epoch 2, batch 3).\n" in finished.stdout
+    assert Run(run).epochs() == SETTINGS["epochs"]

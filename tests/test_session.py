@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from noisy_photographs import write_photographs
+from noisy_photographs import TINY, write_photographs
 
 import efficientnet_tf as efn
 from efficientnet_tf.errors import EfficientNetError, UsageError
@@ -20,19 +20,7 @@ from efficientnet_tf.training.resuming import find_run, held
 from efficientnet_tf.training.state import CheckpointFolder, read_checkpoint
 from efficientnet_tf.training.state.folder import BEST
 
-TINY = {
-    "variant": "lite0",
-    "width": 0.2,
-    "depth": 0.5,
-    "weights": "none",
-    "image_size": 32,
-    "batch_size": 8,
-    "recipe": "scratch",
-    "head_epochs": 0,
-    "optimizer": "sgd",
-    "augment": "none",
-    "learning_rate": 0.01,
-}
+PLAIN = {**TINY, "head_epochs": 0, "optimizer": "sgd", "augment": "none"}
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +29,7 @@ def photographs(tmp_path_factory) -> Path:
 
 
 def config_for(photographs: Path, model_dir: Path | None, **changes: object) -> efn.TrainConfig:
-    settings = {"data": str(photographs), "model_dir": model_dir and str(model_dir), **TINY, **changes}
+    settings = {"data": str(photographs), "model_dir": model_dir and str(model_dir), **PLAIN, **changes}
     return efn.TrainConfig(**settings)
 
 

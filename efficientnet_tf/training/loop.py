@@ -71,11 +71,12 @@ def train(config: TrainConfig) -> TrainResult:
     if distribution.worker_shard(strategy) is not None and config.on_nan == "rollback":
         raise UsageError("--on_nan=rollback is for one process; several workers stop, and go on when called again.")
     data = feeding.read(config)
-    found = find_run(config, data.train.name, fingerprint(*data.sources))
+    about = {"data": fingerprint(*data.sources), "versions": {"keras": keras.__version__, "tensorflow": tf.__version__}}
+    found = find_run(config, data.train.name, about["data"])
     if found.finished:
         return _finished(found, data)
     with _own(found.run, strategy), distribution.precision(config.precision):
-        job = _prepare(config, data, found, strategy)
+        job = _prepare(config, data, found, strategy, about)
         session = Session(job, requests := StopRequests())
         if found.config is None and session.chief:
             found.run.begin(config, job.data.labels, job.data.record)
@@ -109,8 +110,14 @@ def _finished(found: Found, data: feeding.Data) -> TrainResult:
     return TrainResult(found.run, metrics, found.run.epochs(), data.skipped)
 
 
-def _prepare(config: TrainConfig, data: feeding.Data, found: Found, strategy: tf.distribute.Strategy | None) -> Job:
-    """Build and compile the network, and write what is known before the first step."""
+def _prepare(
+    config: TrainConfig,
+    data: feeding.Data,
+    found: Found,
+    strategy: tf.distribute.Strategy | None,
+    about: dict[str, Any],
+) -> Job:
+    """Build and compile the network."""
     keras.utils.set_random_seed(config.seed)
     batch_size = _batch_size(config, data, strategy)
     with distribution.scope(strategy):
@@ -120,7 +127,9 @@ def _prepare(config: TrainConfig, data: feeding.Data, found: Found, strategy: tf
         if (config.stages or 1) > 1:
             model = _of_any_size(config, network)
         durations = durations_of(config, len(data.train), batch_size, whole_batches=strategy is not None)
-        arguments = compile_arguments(config, model, durations)
+        # A run that goes on keeps its learning rates, though on more devices its epochs may be shorter.
+        begun = found.checkpoint.state["about"]["durations"] if found.checkpoint else dataclasses.asdict(durations)
+        arguments = compile_arguments(config, model, Durations(**begun))
         if strategy is not None:  # what fills up the last batch of validation must not count
             arguments["weighted_metrics"] = arguments.pop("metrics")
         if strategy is not None or config.accumulation > 1:
@@ -132,7 +141,6 @@ def _prepare(config: TrainConfig, data: feeding.Data, found: Found, strategy: tf
         distribution.differ_by_replica(model)
         if config.bn_statistics == "synchronised":
             distribution.synchronise(model)
-    schedule = _schedule(found, durations)
     fixed = network.model if (config.stages or 1) > 1 else None
     weights = class_weights(count_labels(data.train), data.labels) if config.class_weights == "balanced" else None
     if fixed is not None:
@@ -143,22 +151,12 @@ def _prepare(config: TrainConfig, data: feeding.Data, found: Found, strategy: tf
         found.run,
         model,
         durations,
-        schedule,
         batch_size,
         strategy=strategy,
-        about={
-            "data": fingerprint(*data.sources),
-            "durations": dataclasses.asdict(schedule),
-            "versions": {"keras": keras.__version__, "tensorflow": tf.__version__},
-        },
+        about={**about, "durations": begun},
         fixed=fixed,
         class_weights=weights,
     )
-
-
-def _schedule(found: Found, durations: Durations) -> Durations:
-    """Return the durations that a run began with; on another number of devices its epochs may be shorter now."""
-    return durations if found.checkpoint is None else Durations(**found.checkpoint.state["about"]["durations"])
 
 
 def _network(config: TrainConfig, classes: int, weights: str | None, **options: Any) -> Network:

@@ -1,4 +1,4 @@
-"""What changes while `fit` runs: which layers learn, and when it ends."""
+"""What changes while `fit` runs: which layers learn, and at which rate."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class HeadFirst(keras.callbacks.Callback):
             self._enter(False)
 
     def _in_first_phase(self) -> bool:
-        schedule = getattr(_inner(self.model.optimizer), "_learning_rate", None)
+        schedule = schedule_in(self.model)
         steps = schedule.head_steps if isinstance(schedule, PhasedSchedule) else 0
         return steps_done(self.model) < steps
 
@@ -65,19 +65,6 @@ class HeadFirst(keras.callbacks.Callback):
         set_trainable(self.model, self.freeze, head_only=head_only)
         # Keras traces a step once; a step with other variables is another function.
         self.model.make_train_function(force=True)
-
-
-class StopAtStep(keras.callbacks.Callback):
-    """End training after so many steps, even within an epoch."""
-
-    def __init__(self, steps: int) -> None:
-        super().__init__()
-        self.steps = steps
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Stop when the optimizer has done its steps."""
-        if steps_done(self.model) >= self.steps:
-            self.model.stop_training = True
 
 
 def steps_done(model: keras.Model) -> int:
@@ -92,6 +79,11 @@ def set_dropout(model: keras.Model, rate: float) -> None:
             layer.rate = rate
 
 
+def schedule_in(model: keras.Model) -> Any:
+    """Return what gives a compiled model's learning rate: a schedule, or a variable."""
+    return getattr(_inner(model.optimizer), "_learning_rate", None)
+
+
 def set_schedule(model: keras.Model, schedule: Any) -> None:
     """Give a compiled model another schedule of the same phases, for the steps to come."""
     _inner(model.optimizer)._learning_rate = schedule
@@ -102,7 +94,7 @@ def set_schedule(model: keras.Model, schedule: Any) -> None:
 
 def learning_rate_at(model: keras.Model, step: int) -> float:
     """Return the learning rate of a step, counted from 0."""
-    rate = getattr(_inner(model.optimizer), "_learning_rate", None)
+    rate = schedule_in(model)
     if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         return float(keras.ops.convert_to_numpy(rate(step)))
     return float(keras.ops.convert_to_numpy(_inner(model.optimizer).learning_rate))

@@ -21,10 +21,10 @@ from efficientnet_tf.training.distribution.statistics import moving_statistics
 from efficientnet_tf.training.durations import Durations
 from efficientnet_tf.training.keeping import MetricsTable, tensorboard
 from efficientnet_tf.training.meeting import same_step
-from efficientnet_tf.training.phases import HeadFirst, StopAtStep, set_dropout, set_schedule
+from efficientnet_tf.training.phases import HeadFirst, schedule_in, set_dropout, set_schedule
 from efficientnet_tf.training.progress import CountEpochs, FollowProgress
 from efficientnet_tf.training.progressive import stages
-from efficientnet_tf.training.settings import average_of, batch_factor, keeper, schedule_of
+from efficientnet_tf.training.settings import average_of, keeper
 from efficientnet_tf.training.showing import ShowProgress
 from efficientnet_tf.training.state import Checkpoint, CheckpointFolder, Position
 from efficientnet_tf.training.watching import Diverged, WatchLoss
@@ -43,7 +43,6 @@ class Job:
         run: where everything is written.
         model: compiled.
         durations: of the training.
-        schedule: those that the learning rate follows: of a run that goes on elsewhere, those that it began with.
         batch_size: over all devices.
         strategy: what it is trained under; None for one device.
         about: what a checkpoint says of the training, as JSON values.
@@ -56,7 +55,6 @@ class Job:
     run: Run
     model: keras.Model
     durations: Durations
-    schedule: Durations
     batch_size: int
     strategy: tf.distribute.Strategy | None
     about: dict[str, Any]
@@ -87,6 +85,7 @@ class Session:
         self.keeper = keeper(config, run, self.average, writes=self.chief, into=job.fixed)
         self.folder = CheckpointFolder(run.checkpoints, keep_every=config.keep_every)
         self.rate_factor, self.rollbacks = 1.0, 0
+        self._schedule = schedule_in(job.model)
         with tf.device("CPU:0"):
             self.epoch = tf.Variable(0, dtype=tf.int64, trainable=False, name="epoch")
         self.checkpointer = Checkpointer(
@@ -197,7 +196,6 @@ class Session:
             *([distribution.AverageStatistics(self._averaged_statistics)] if several else []),
             *([self.average] if self.average is not None else []),
             HeadFirst(str(config.freeze)),
-            *([StopAtStep(config.steps)] if config.steps else []),
             WatchLoss(config.loss_limit, first_batch=start.batch),
         ]
         # One trace of a process, and not another one of each part of the training.
@@ -235,5 +233,4 @@ class Session:
     def _scale_rates(self, factor: float) -> None:
         self.rate_factor = factor
         self.checkpointer.about |= {"rate_factor": factor, "rollbacks": self.rollbacks}
-        job = self.job
-        set_schedule(job.model, schedule_of(job.config, job.schedule, factor * batch_factor(job.config)))
+        set_schedule(self.job.model, self._schedule.scaled(factor))

@@ -50,16 +50,13 @@ def recipe(
     return compile_arguments(config, model, durations_in_steps(config, steps, steps_per_epoch))
 
 
-def compile_arguments(
-    config: TrainConfig, model: keras.Model, durations: Durations, *, rate_factor: float = 1.0
-) -> dict[str, Any]:
+def compile_arguments(config: TrainConfig, model: keras.Model, durations: Durations) -> dict[str, Any]:
     """Return what `model.compile` takes for a resolved configuration and its durations.
 
     Args:
         config: resolved.
         model: what is compiled.
         durations: of the phases.
-        rate_factor: by which all learning rates are multiplied, besides what the batch size does to them.
     """
     # The optimizer has slots for what the last phase trains, so that the trained model can be saved with it.
     set_trainable(model, str(config.freeze))
@@ -69,7 +66,7 @@ def compile_arguments(
     return {
         "optimizer": build_optimizer(
             str(config.optimizer),
-            schedule_of(config, durations, rate_factor * batch_factor(config)),
+            schedule_of(config, durations),
             weight_decay=float(config.weight_decay or 0),
             form=str(config.weight_decay_form),
             variables=model.trainable_variables,
@@ -84,8 +81,9 @@ def batch_factor(config: TrainConfig) -> float:
     return (config.batch_size or 1) / config.learning_rate_batch if config.learning_rate_batch else 1.0
 
 
-def schedule_of(config: TrainConfig, durations: Durations, factor: float) -> PhasedSchedule:
-    """Return the learning rate over the steps of a resolved configuration, all of it multiplied by a factor."""
+def schedule_of(config: TrainConfig, durations: Durations) -> PhasedSchedule:
+    """Return the learning rate over the steps of a resolved configuration, scaled for its batch size."""
+    factor = batch_factor(config)
     rate = factor * float(config.learning_rate or 0)
     phases = {
         "warmup_steps": durations.warmup_steps,

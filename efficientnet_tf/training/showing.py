@@ -67,7 +67,7 @@ class ShowProgress(keras.callbacks.Callback):
         now, done = time.monotonic(), steps_done(self.model)
         epochs_left = (self._steps - done) / self._steps_per_epoch
         seconds = (now - self._epoch_began) * self._steps_per_epoch / max(1, self._done)
-        rest = f"  about {duration(epochs_left * seconds)} left" if done < self._steps else ""
+        rest = f"  about {duration(epochs_left * seconds)} left" if epoch + 1 < self._epochs else ""
         self._write(
             f"Epoch {epoch + 1}/{self._epochs}  {_figures(logs)}  rate {learning_rate_at(self.model, done - 1):.3g}  "
             f"{self._rate()}  {duration(now - self._epoch_began)}{rest}"

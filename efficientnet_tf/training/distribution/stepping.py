@@ -16,6 +16,7 @@ import keras
 import tensorflow as tf
 
 from efficientnet_tf.errors import UsageError
+from efficientnet_tf.model import alone, uncompiled
 from efficientnet_tf.training.distribution.divided import mean_over_parts
 
 #: From an iterator over batches to the figures so far; ends with StopIteration.
@@ -78,7 +79,7 @@ class DistributedModel(keras.Model):
 
     def save(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
         """Write an ordinary model with the same layers, optimizer, loss and metrics."""
-        ordinary = keras.Model(_alone(self.inputs), _alone(self.outputs), name=self.name)
+        ordinary = uncompiled(self)
         if self.compiled:
             ordinary.compile(**self._compile_config.config)
             ordinary.optimizer = self.optimizer
@@ -198,14 +199,9 @@ def distribute(model: keras.Model, *, accumulation: int = 1) -> DistributedModel
     if not getattr(model, "inputs", None):
         raise UsageError(f"Only a functional model can be distributed, got a {type(model).__name__}.")
     with model.distribute_strategy.scope():
-        made = DistributedModel(_alone(model.inputs), _alone(model.outputs), name=model.name)
+        made = DistributedModel(alone(model.inputs), alone(model.outputs), name=model.name)
     made.accumulation = accumulation
     return made
-
-
-def _alone(tensors: list[Any]) -> Any:
-    """Return the only tensor of a list as itself: Keras tells the two apart when it checks a call."""
-    return tensors[0] if len(tensors) == 1 else tensors
 
 
 def _meets() -> bool:
