@@ -213,13 +213,13 @@ def test_killed_at_random_moments(photographs, uninterrupted, tmp_path):
 
 def test_going_on_with_another_number_of_devices(photographs, tmp_path):
     run = tmp_path / "run"
-    killed = call(photographs, run, prepare=KILLED_AFTER_STEP.format(step=3, signal="SIGKILL"))
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    two = ON_TWO_DEVICES + KILLED_AFTER_STEP.format(step=6, signal="SIGKILL")
-    killed = call(photographs, run, "--strategy=mirrored", prepare=two)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    stopped = call(photographs, run, prepare=KILLED_AFTER_STEP.format(step=2, signal="SIGTERM"))
+    assert stopped.returncode == 143, stopped.stderr
+    two = ON_TWO_DEVICES + KILLED_AFTER_STEP.format(step=5, signal="SIGTERM")
+    stopped = call(photographs, run, "--strategy=mirrored", prepare=two)
+    assert stopped.returncode == 143, stopped.stderr
     # Two devices leave the last, smaller batch out, so an epoch has four steps.
-    assert "  Going on from step 2 of 12 (epoch 1, batch 3).\n" in killed.stdout
+    assert "  Going on from step 3 of 12 (epoch 1, batch 4).\n" in stopped.stdout
     finished = call(photographs, run)
     assert finished.returncode == 0, finished.stderr
     assert "  Going on from step 6 of 15 (epoch 2, batch 3).\n" in finished.stdout
