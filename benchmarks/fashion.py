@@ -2,122 +2,105 @@
 
     .venv/bin/python benchmarks/fashion.py results/fashion.csv [--data=FOLDER]
 
-The recipe is `fashion`, the network a V2-B0 of three quarters the width and a quarter the depth. A twentieth of the
-training set chooses the best epoch; the test set is looked at once, in the end. Whole pictures are validated and
-tested: the official centre crop would leave 16 of their 28 pixels.
+It calls the two commands that the recipe `fashion` names: `efficientnet-train`, which holds a twentieth of the training
+set out to choose the best epoch, and `efficientnet-evaluate`, which looks at the test set once, in the end.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import dataclasses
-import math
+import json
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 #: Where Debian's package dataset-fashion-mnist has the files.
 DATA = "/usr/share/datasets/fashion-mnist"
 RECIPE = "fashion"
-NETWORK: dict[str, Any] = {"variant": "v2-b0", "width": 0.75, "depth": 0.25}
+NETWORK: Sequence[str] = ("--variant=v2-b0", "--width=0.75", "--depth=0.25")
 VALIDATION_FRACTION = 0.05
 
 
 def main(words: list[str] | None = None) -> None:
     """Train, test, and write a row for each epoch and one for the test."""
-    begin = time.perf_counter()
     options = _parser().parse_args(words)
     # Not above: --help needs no TensorFlow.
     from efficientnet_tf.benchmarking.machine import machine
     from efficientnet_tf.benchmarking.tables import write_csv
 
     with tempfile.TemporaryDirectory() as folder:
-        rows = curve(options.data, Path(folder) / "run", begin=begin, epochs=options.epochs, seed=options.seed)
+        rows = curve(f"idx:{options.data}", Path(folder, "run"), seed=options.seed, epochs=options.epochs)
     columns = machine(("keras", "numpy"))
     write_csv(options.target, [{**row, **columns} for row in rows])
 
 
-def curve(data: str, folder: Path, *, begin: float, epochs: int | None = None, seed: int = 0) -> list[dict[str, Any]]:
-    """Train and test; return a row for each epoch and one for the test.
+def curve(data: str, run: Path, *, seed: int = 0, epochs: int | None = None) -> list[dict[str, Any]]:
+    """Train and test by the commands; return a row for each epoch and one for the test.
 
     Args:
-        data: a folder of the four idx files.
-        folder: a new one, for the run.
-        begin: of the measurement, in seconds of `time.perf_counter`; the test's row says how long ago that was.
-        epochs: by default the recipe's.
+        data: as `--data` takes it.
+        run: a new folder.
         seed: of weights, order, crops and masks.
+        epochs: by default the recipe's.
     """
-    import keras
-
-    from efficientnet_tf.config import TrainConfig, network_of
-    from efficientnet_tf.data import load_data
-    from efficientnet_tf.pretrained import build_network
-    from efficientnet_tf.run import Run
-    from efficientnet_tf.training import callbacks, recipe
-
-    changes = {} if epochs is None else {"epochs": epochs}
-    config = TrainConfig(**NETWORK, recipe=RECIPE, weights="none", seed=seed, **changes).resolve()
-    keras.utils.set_random_seed(seed)
-    record = dataclasses.replace(network_of(config).preprocessing(config.image_size), crop="none")
-    options = {"record": record, "validation_fraction": VALIDATION_FRACTION, "batch_size": config.batch_size}
-    training = load_data(
-        f"idx:{data}", min_crop_area=config.crop_area, augment=config.augment, seed=seed, classes=10, **options
-    )
-    validation, test = (
-        load_data(f"idx:{data}", split=split, classes=10, **options) for split in ("validation", "test")
-    )
-    chosen = {"dropout": config.dropout, "survival_probability": config.survival_probability}
-    model = build_network(network_of(config), weights="none", classes=10, image_size=config.image_size, **chosen).model
-    steps = math.ceil(len(training.examples) / config.batch_size)
-    model.compile(**recipe(RECIPE, model, steps=config.epochs * steps, steps_per_epoch=steps, **changes))
-    clock = _clock(config.epochs)
-    made = callbacks(folder, recipe=RECIPE, data=training, **changes)
-    model.fit(
-        training, validation_data=validation, epochs=config.epochs, callbacks=[*made, clock], shuffle=False, verbose=0
-    )
-    best = Run(folder).load_model()
-    best.compile(loss=model.loss, metrics=[keras.metrics.CategoricalAccuracy(name="top1")])
-    tested = best.evaluate(test, return_dict=True, verbose=0)
-    _report(f"test top-1 {tested['top1']:.4f}, {time.perf_counter() - begin:.0f} seconds in all")
-    about = {"network": network_of(config).name, "params": model.count_params(), "image_size": config.image_size}
-    result = {"split": "test", "pictures": len(test.examples), "seconds": time.perf_counter() - begin, **tested}
-    return [{**row, **about} for row in (*_epochs(Run(folder).history_file, clock.seconds, training), result)]
+    begin = time.perf_counter()
+    given = [f"--recipe={RECIPE}", "--weights=none", *NETWORK, f"--validation_fraction={VALIDATION_FRACTION}"]
+    given += [f"--data={data}", f"--model_dir={run}", f"--seed={seed}"]
+    given += [] if epochs is None else [f"--epochs={epochs}"]
+    seconds = list(_epochs_of(_command("train", given)))
+    trained = time.perf_counter() - begin
+    tested = _json_of(_command("evaluate", [f"--model_dir={run}", "--split=test", "--json"]))
+    _report(f"test top-1 {tested['top1']:.4f}, {time.perf_counter() - begin:.0f} seconds in all, {trained:.0f} to train")
+    result = {"split": "test", "pictures": tested["examples"], "seconds": time.perf_counter() - begin}
+    result |= {name: tested[name] for name in ("loss", "top1", "top5")}
+    about = {"network": _described(run), "seed": seed}
+    return [{**row, **about} for row in (*_rows(run / "metrics.csv", seconds), result)]
 
 
-def _epochs(history: Path, seconds: list[float], training: Any) -> list[dict[str, Any]]:
+def _epochs_of(command: Sequence[str]) -> Iterator[float]:
+    """Run a training, and yield the seconds from each of its epochs' ends to the next, from its call to the first."""
+    last = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            _report(line.rstrip())
+            if line.startswith("Epoch "):
+                now = time.perf_counter()
+                yield now - last
+                last = now
+    if process.returncode:
+        raise SystemExit(f"{command[0]} ended with {process.returncode}.")
+
+
+def _json_of(command: Sequence[str]) -> dict[str, Any]:
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    figures: dict[str, Any] = json.loads(done.stdout)
+    return figures
+
+
+def _rows(history: Path, seconds: Sequence[float]) -> list[dict[str, Any]]:
     with history.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    first = {"split": "train", "pictures": len(training.examples)}
     return [
-        {**first, "seconds": spent, **{name: float(value) for name, value in row.items()}, "epoch": number}
+        {"split": "train", "seconds": spent, **row, "epoch": number}
         for number, (row, spent) in enumerate(zip(rows, seconds, strict=True), 1)
     ]
 
 
-def _clock(epochs: int) -> Any:
-    """Return a callback with the seconds of each epoch, its validation and all that is written among them."""
-    import keras
+def _described(run: Path) -> str:
+    """Return the network and what it is given, as the run's own config.json has it."""
+    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    scales = "".join(f"-{name[0]}{config[name]:g}" for name in ("depth", "width") if config[name])
+    return f"{config['variant']}{scales} at {config['image_size']} pixels"
 
-    class Clock(keras.callbacks.Callback):
-        def __init__(self) -> None:
-            super().__init__()
-            self.seconds: list[float] = []
-            self._last = time.perf_counter()
 
-        def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-            self._last = time.perf_counter()
-
-        def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-            now = time.perf_counter()
-            self.seconds.append(now - self._last)
-            self._last = now
-            figures = " ".join(f"{name} {float(value):.4f}" for name, value in (logs or {}).items())
-            _report(f"epoch {epoch + 1} of {epochs}: {self.seconds[-1]:.0f} s, {figures}")
-
-    return Clock()
+def _command(name: str, flags: Sequence[str]) -> list[str]:
+    return [str(Path(sys.executable).with_name(f"efficientnet-{name}")), *flags]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -51,6 +51,13 @@ def test_every_class_of_imagenet_is_found_by_its_own_label_and_id():
             "The data's class 'rose' is unknown to net. Did you mean 'roses'? It knows: roses, tulips.",
         ),
         (
+            ["0", "2", "1"],
+            imagenet_labels(),
+            UsageError,
+            "The data's classes have no names but 0 to 2, which net would take for the first of ImageNet's 1000. Name "
+            "them as ImageNet does, or by WordNet ids.",
+        ),
+        (
             ["crane"],
             imagenet_labels(),
             UsageError,

@@ -142,6 +142,24 @@ def test_too_many_damaged_records(tmp_path: Path) -> None:
     )
 
 
+def test_what_comes_after_too_many_is_not_called_damaged(tmp_path: Path) -> None:
+    write_shards(tmp_path, [30], damaged=[2, 4, 6, 8])
+    write_shards(tmp_path, [1], split="validation")
+    dataset = make_dataset(read(tmp_path), RECORD, batch_size=2, training=False)
+    batches = iter(dataset)
+    refusals = 0
+    # Whoever reads ahead asks again after an error.
+    for _ in range(20):
+        try:
+            next(batches)
+        except StopIteration:
+            break
+        except tf.errors.OpError:
+            refusals += 1
+    assert refusals
+    assert [name.rsplit("#")[1] for name, _ in dataset.damage.skipped] == ["2", "4", "6", "8"]
+
+
 def test_label_out_of_range(tmp_path: Path) -> None:
     write_shards(tmp_path, [1], split="validation")
     path = write_records(tmp_path / "train-00000-of-00001", [(noise(0), 1), (noise(1), 4)])

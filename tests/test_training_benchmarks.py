@@ -181,17 +181,25 @@ def write_idx(folder: Path, kind: str, count: int) -> None:
 @pytest.mark.slow
 def test_fashion_writes_the_whole_curve(load, tmp_path, monkeypatch):
     script = load("fashion")
-    monkeypatch.setattr(script, "NETWORK", {"variant": "tiny"})
+    monkeypatch.setattr(script, "NETWORK", ("--variant=tiny",))
     for kind, count in (("train", 40), ("t10k", 20)):
         write_idx(tmp_path, kind, count)
-    script.main([str(tmp_path / "fashion.csv"), f"--data={tmp_path}", "--epochs=1"])
-    epoch, test = read(tmp_path / "fashion.csv")
-    # Of each class at least one picture is for validation.
-    assert (epoch["split"], epoch["epoch"], epoch["pictures"]) == ("train", "1", "30")
+    script.main([str(tmp_path / "fashion.csv"), f"--data={tmp_path}", "--epochs=2"])
+    first, second, test = read(tmp_path / "fashion.csv")
+    assert [(row["split"], row["epoch"]) for row in (first, second, test)] == [
+        *(("train", "1"), ("train", "2")),
+        ("test", ""),
+    ]
     figures = ("seconds", "learning_rate", "loss", "top1", "top5", "val_loss", "val_top1", "val_top5")
-    assert all(float(epoch[name]) >= 0 for name in figures)
-    assert (test["split"], test["epoch"], test["pictures"], test["val_loss"]) == ("test", "", "20", "")
-    assert 0 <= float(test["top1"]) <= 1
-    assert float(test["seconds"]) > float(epoch["seconds"])
-    assert (epoch["network"], epoch["image_size"]) == ("tiny", str(read_recipe("fashion")["image_size"]))
-    assert {"processor", "cores", "python", "keras"} <= set(epoch)
+    assert all(float(row[name]) >= 0 for row in (first, second) for name in figures)
+    assert (test["pictures"], test["val_loss"]) == ("20", "")
+    assert 0 <= float(test["top1"]) <= float(test["top5"]) <= 1
+    assert float(test["seconds"]) > float(first["seconds"]) + float(second["seconds"])
+    assert first["network"] == f"tiny at {read_recipe('fashion')['image_size']} pixels"
+    assert {"processor", "cores", "python", "keras"} <= set(first)
+
+
+@pytest.mark.slow
+def test_fashion_ends_with_a_training_that_fails(load, tmp_path):
+    with pytest.raises(SystemExit, match=r"efficientnet-train ended with 2\.$"):
+        load("fashion").main([str(tmp_path / "fashion.csv"), "--data="])

@@ -66,6 +66,9 @@ class Damage:
             EfficientNetError: too many records are damaged.
         """
         with self._lock:
+            if self.error:
+                # The scan that asks stands where it was when reading stopped: what follows only looks lost to it.
+                raise self.error
             new = [number for number in numbers if number not in self._numbers]
             self._numbers.update(new)
             count = len(self._numbers)

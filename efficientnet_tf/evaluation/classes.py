@@ -21,7 +21,8 @@ def match_classes(class_names: Sequence[str], labels: Sequence[str], network: st
 
     Names must be the same, in any order; the network may know more of them. A network whose labels are ImageNet's is
     also met by WordNet ids (`n02510455`), by any of a class's WordNet names (`giant_panda`, `coon bear`; a name that
-    two classes share is of neither), and, if all of them are numbers, by ImageNet's numbers from 0.
+    two classes share is of neither), and, if all of them are numbers, by ImageNet's numbers from 0. A few classes that
+    are merely counted, as digits are, are not taken for ImageNet's first ones.
 
     Args:
         class_names: of the data.
@@ -42,6 +43,11 @@ def match_classes(class_names: Sequence[str], labels: Sequence[str], network: st
         raise EfficientNetError(f"{network} has two classes that are called {twice[0]!r}; their names must differ.")
     if len(class_names) > len(labels):
         raise UsageError(f"The data has {len(class_names)} classes, and {network} knows {len(labels)}.")
+    if is_imagenet(labels) and _only_counted(class_names):
+        raise UsageError(
+            f"The data's classes have no names but 0 to {len(class_names) - 1}, which {network} would take for the first "
+            f"of ImageNet's {IMAGENET_CLASSES}. Name them as ImageNet does, or by WordNet ids."
+        )
     outputs: dict[int, str] = {}
     find = _finder(class_names, labels)
     for name in class_names:
@@ -63,6 +69,11 @@ def are_numbers(names: Sequence[str]) -> bool:
     (True, False)
     """
     return all(name.isascii() and name.isdecimal() for name in names)
+
+
+def _only_counted(class_names: Sequence[str]) -> bool:
+    fewer = len(class_names) < IMAGENET_CLASSES
+    return fewer and are_numbers(class_names) and sorted(map(int, class_names)) == list(range(len(class_names)))
 
 
 def is_imagenet(labels: Sequence[str]) -> bool:
