@@ -29,7 +29,7 @@ FLOORS = (
     ("blocks",),
     ("model", "features", "augment", "training.optimizer"),
     ("weights", "run"),
-    ("data",),
+    ("data", "locking"),
     ("pretrained", "runtimes", "training.distribution"),
     ("prediction", "conversion"),
     ("evaluation", "cam"),

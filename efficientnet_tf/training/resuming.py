@@ -14,13 +14,9 @@ from typing import Any
 from efficientnet_tf.config import TrainConfig, network_of, read_config
 from efficientnet_tf.data.sources import Examples, Records
 from efficientnet_tf.errors import UsageError
+from efficientnet_tf.locking import locked
 from efficientnet_tf.run import CONFIG, MODEL, Run, candidates
 from efficientnet_tf.training.state import Checkpoint, CheckpointFolder
-
-try:
-    import fcntl
-except ImportError:  # Windows has none: there, a run that is in use is not noticed.
-    fcntl = None  # type: ignore[assignment]
 
 #: Settings that may be others when a run goes on: where it runs, how it is kept, and when it counts as diverged.
 CHANGEABLE = frozenset(
@@ -159,33 +155,9 @@ def in_use(path: Path) -> bool:
         return True
 
 
-@contextlib.contextmanager
-def held(run: Run) -> Iterator[None]:
-    """Lock a run's folder, so that no other training writes to it; it is free again however this process ends.
-
-    Raises:
-        UsageError: another process holds it.
-    """
-    made = [folder for folder in (run.path, *run.path.parents) if not folder.exists()]
-    run.make_folder()
-    if fcntl is None:
-        yield
-        return
-    folder = os.open(run.path, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(f"Another training is writing to {run.path}. Give another --model_dir.") from None
-        except OSError:  # a file system that cannot lock a folder
-            pass
-        yield
-    finally:
-        os.close(folder)
-        for above in made:
-            if any(above.iterdir()):
-                break
-            above.rmdir()  # nothing has begun
+def held(run: Run) -> contextlib.AbstractContextManager[None]:
+    """Lock a run's folder, so that no other training writes to it; see `locking.locked`."""
+    return locked(run.path, f"Another training is writing to {run.path}. Give another --model_dir.")
 
 
 def fingerprint(*sources: Examples | Records) -> str:
