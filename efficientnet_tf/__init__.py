@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from efficientnet_tf.config import EvaluateConfig, ExportConfig, PredictConfig, TrainConfig
     from efficientnet_tf.data import load_data
     from efficientnet_tf.evaluation import evaluate
-    from efficientnet_tf.exporting import export
+    from efficientnet_tf.exporting import deploy, export
     from efficientnet_tf.features import endpoints, freeze
     from efficientnet_tf.pretrained import EfficientNet
     from efficientnet_tf.run import load_model
@@ -45,6 +45,7 @@ _WITH_TENSORFLOW = {
     "augmenter": "augment",
     "callbacks": "training",
     "class_activation_map": "cam",
+    "deploy": "exporting",
     "endpoints": "features",
     "evaluate": "evaluation",
     "export": "exporting",
@@ -65,6 +66,7 @@ __all__ = [
     "callbacks",
     "class_activation_map",
     "count",
+    "deploy",
     "endpoints",
     "evaluate",
     "export",

@@ -10,7 +10,8 @@ import pytest
 from networks import randomise
 
 from efficientnet_tf.errors import UsageError
-from efficientnet_tf.exporting.deploy import TRAINING_ONLY, deploy, trained
+from efficientnet_tf.exporting.deploy import TRAINING_ONLY, answers, deploy, output_names, trained
+from efficientnet_tf.features import endpoints
 from efficientnet_tf.pretrained import EfficientNet
 
 
@@ -77,6 +78,64 @@ def test_only_what_can_be_folded_is_folded():
     kept = [layer.name for layer in deployed.layers if isinstance(layer, keras.layers.BatchNormalization)]
     assert kept == ["one_reader_of_two", "after_activation"]
     pixels = generator.integers(0, 256, (2, 8, 8, 3)).astype("float32")
+    np.testing.assert_allclose(deployed(pixels).numpy(), model(pixels).numpy(), atol=1e-5, rtol=0)
+
+
+def test_outputs_are_those_of_the_trained_network(pixels):
+    model = network("b0")
+    chosen = ["logits", "pooled_features", "features", "reduction_3", "block4a"]
+    deployed = deploy(model, outputs=chosen)
+    assert output_names(deployed) == chosen
+    layers = {"logits": "predictions", "pooled_features": "avg_pool"}
+    inner = {**endpoints(model), "pooled_features": model.get_layer(layers["pooled_features"]).output}
+    expected = keras.Model(model.input, {name: inner[name] for name in chosen[1:]})(pixels)
+    found = answers(deployed, pixels)
+    for name in chosen[1:]:
+        scale = np.abs(expected[name]).max()
+        np.testing.assert_allclose(found[name] / scale, expected[name] / scale, atol=1e-5, rtol=0, err_msg=name)
+    np.testing.assert_allclose(keras.ops.softmax(found["logits"]), model(pixels), atol=1e-5, rtol=0)
+
+
+def test_an_output_that_is_not_there_is_refused():
+    with pytest.raises(UsageError, match=r"^Unknown output 'reduction3'\. Did you mean 'reduction_3'\? Allowed: "):
+        deploy(network(), outputs=["reduction3"])
+
+
+def test_another_size_is_the_network_built_for_it(pixels):
+    model = network("b0")
+    larger = EfficientNet("b0", weights=None, input_shape=(96, 64, 3), classes=6)
+    larger.set_weights(model.get_weights())
+    pixels = np.concatenate([pixels, pixels[:, ::-1][:, :32]], 1)
+    deployed = deploy(model, image_size=(96, 64))
+    assert deployed.input_shape == (None, 96, 64, 3)
+    for other in (deployed, trained(model, image_size=(96, 64))):
+        np.testing.assert_allclose(other(pixels).numpy(), larger(pixels).numpy(), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("last", ["sigmoid", "activation", "softmax layer"])
+def test_any_activation_at_the_end(last, pixels):
+    model = network(classifier_activation="sigmoid" if last == "sigmoid" else None)
+    if last != "sigmoid":
+        layer = keras.layers.Softmax() if last == "softmax layer" else keras.layers.Activation("softmax")
+        model = keras.Model(model.input, layer(model.output))
+    deployed = deploy(model, outputs=["probabilities", "logits"])
+    found = answers(deployed, pixels)
+    np.testing.assert_allclose(found["probabilities"], model(pixels), atol=1e-5, rtol=0)
+    activation = keras.ops.sigmoid if last == "sigmoid" else keras.ops.softmax
+    np.testing.assert_allclose(activation(found["logits"]), model(pixels), atol=1e-5, rtol=0)
+
+
+def test_the_network_of_keras_is_deployed_without_shape_arithmetic(pixels):
+    model = keras.applications.EfficientNetB0(weights=None, input_shape=(64, 64, 3), classes=6)
+    normalisation = model.get_layer("normalization")
+    randomise(model, seed=4)
+    normalisation.mean, normalisation.variance = ([[[[100.0, 110.0, 120.0]]]] for _ in range(2))
+    classifier = model.get_layer("predictions")
+    classifier.set_weights([0.1 * array for array in classifier.get_weights()])
+    deployed = deploy(model)
+    assert deployed.inputs[0].name == "image"
+    kinds = {type(layer).__name__ for layer in deployed.layers}
+    assert not kinds & {"Reshape", "Normalization", "BatchNormalization", "Dropout"}
     np.testing.assert_allclose(deployed(pixels).numpy(), model(pixels).numpy(), atol=1e-5, rtol=0)
 
 
