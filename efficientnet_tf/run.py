@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import hashlib
 import itertools
 import json
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import keras
+from typing import TYPE_CHECKING, Any
 
 from efficientnet_tf.config import TrainConfig
 from efficientnet_tf.errors import EfficientNetError, UsageError
 from efficientnet_tf.files import atomic_write_text
-from efficientnet_tf.model import uncompiled
 from efficientnet_tf.specs import Preprocessing
+
+if TYPE_CHECKING:  # what reads labels beside an artifact needs no Keras
+    import keras
 
 ROOT = Path("runs")
 CONFIG, LABELS, PREPROCESSING = "config.json", "labels.txt", "preprocessing.json"
+#: What an export says of its artifacts.
+REPORT = "report.json"
 # What stands in a list of numbers that `json` has written, one on a line; a text would have quotes.
 _NUMBERS = re.compile(r"\[((?:\s+-?[0-9][0-9.eE+-]*,?)+)\s+\]")
 
@@ -80,6 +83,8 @@ class Run:
 
     def save_model(self, model: keras.Model) -> None:
         """Write the network alone; what stands there before stays until it is complete."""
+        from efficientnet_tf.model import uncompiled
+
         # Without the optimizer, whose slots are twice the network.
         save_whole(uncompiled(model), self.model_file)
 
@@ -162,6 +167,8 @@ def load_model(path: str | Path) -> keras.Model:
 
 def load_keras(path: Path) -> keras.Model:
     """Return the network of a `.keras` file, without what it was compiled with."""
+    import keras
+
     try:
         return keras.models.load_model(path, compile=False)
     except (ValueError, OSError, KeyError, TypeError) as error:
@@ -192,6 +199,16 @@ def make_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise UsageError(f"The folder {folder} cannot be written: {error.strerror}.") from error
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file, or of a folder's files with their names, as hexadecimal digits."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    lines = [f"{digest(file)} {file.relative_to(path).as_posix()}\n" for file in files]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -11,19 +10,20 @@ from typing import Any
 
 import keras
 
-from efficientnet_tf.config import ExportConfig, network_of
+from efficientnet_tf.config import ExportConfig
 from efficientnet_tf.errors import EfficientNetError, MissingDependencyError, UsageError
-from efficientnet_tf.exporting import portable, saved_model, tfjs, tflite
-from efficientnet_tf.exporting.deploy import deploy, trained
+from efficientnet_tf.exporting.deploy import trained
+from efficientnet_tf.exporting.source import Source
 from efficientnet_tf.exporting.verify import Photographs, compare, read_photographs
+from efficientnet_tf.exporting.writers import WRITERS, Job, file_name
+from efficientnet_tf.locking import locked
 from efficientnet_tf.model import preprocessing_of
 from efficientnet_tf.native_output import held_back
-from efficientnet_tf.pretrained import zoo_network
 from efficientnet_tf.run import (
     LABELS,
     PREPROCESSING,
-    make_writable,
-    open_run,
+    REPORT,
+    digest,
     read_labels,
     read_preprocessing,
     write_json,
@@ -32,47 +32,11 @@ from efficientnet_tf.run import (
 from efficientnet_tf.specs import Preprocessing
 from efficientnet_tf.weights import labels_for
 
-REPORT = "report.json"
-ROOT = Path("exports")
+#: How the folder begins in which artifacts are until all of them are verified.
+UNFINISHED = ".unfinished-"
 
 Row = dict[str, Any]
 Announce = Callable[[str], None]
-
-
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """A network, what its inputs and outputs mean, and where it is from, for people."""
-
-    model: keras.Model
-    labels: Sequence[str]
-    record: Preprocessing
-    name: str
-
-
-#: How each format is written: the deployed network, where to, its source, and the quantisation.
-WRITERS: dict[str, Callable[[keras.Model, Path, Source, str], Path]] = {
-    "saved_model": lambda model, path, source, _: saved_model.write(model, path, source.record, source.labels),
-    "tflite": lambda model, path, _, quantize: tflite.write(model, path, quantize=quantize),
-    "tfjs": lambda model, path, source, quantize: tfjs.write(
-        model,
-        path,
-        quantize=quantize,
-        metadata={"labels": list(source.labels), "preprocessing": source.record.to_json()},
-    ),
-    # As it was trained, for those who train on.
-    "keras": lambda _, path, source, __: portable.write(source.model, path),
-}
-SUFFIXES = {"saved_model": "", "tflite": ".tflite", "tfjs": "", "keras": ".keras"}
-STEMS = {"saved_model": "saved_model", "tflite": "model", "tfjs": "tfjs", "keras": "model"}
-
-
-def file_name(form: str, quantize: str) -> str:
-    """Return what an artifact is called in the export's folder.
-
-    >>> file_name("tflite", "dynamic"), file_name("tfjs", "none")
-    ('model_dynamic.tflite', 'tfjs')
-    """
-    return STEMS[form] + ("" if quantize == "none" else f"_{quantize}") + SUFFIXES[form]
 
 
 def export(
@@ -83,21 +47,21 @@ def export(
     quantize: Iterable[str] = ("none",),
     labels: Sequence[str] | None = None,
     preprocessing: Preprocessing | None = None,
-    verify: str | None = None,
-    verify_images: int = 16,
+    **options: Any,
 ) -> list[Row]:
     """Write a network in other formats, and prove that every artifact answers like it.
 
     Args:
         model: functional; pixels of 0...255, [N, height, width, 3], to classes, [N, classes].
-        output_dir: folder for the artifacts, `labels.txt`, `preprocessing.json` and `report.json`. Artifacts
-            of the same name are replaced, and only once all new ones are written and verified.
-        formats: of saved_model, tflite, tfjs, keras.
-        quantize: of none, float16, dynamic; each format takes those it has.
+        output_dir: folder for the artifacts, `labels.txt`, `preprocessing.json`, `report.json`, `report.html` and
+            `MODEL_CARD.md`. Artifacts of the same name are replaced, and only once all new ones are written and
+            verified.
+        formats: of saved_model, tflite, tfjs, onnx, keras.
+        quantize: of none, float16, dynamic, weights, int8, mixed, int16x8, uint8; each format takes those it has.
         labels: names of the classes; by default their numbers, or ImageNet's names for 1000 classes.
         preprocessing: how photographs become the input; by default as the model itself tells.
-        verify: photographs to compare on, `sample` or a folder; given, a missing runtime is an error.
-        verify_images: at most so many.
+        options: `outputs`, `batch`, `dynamic_batch`, `image_size`, `calibration`, `calibration_images`, `integer_io`,
+            `offline`, `verify` and `verify_images`, as the flags of `efficientnet-export`.
 
     Returns:
         For each artifact its row of report.json.
@@ -106,7 +70,7 @@ def export(
         UsageError: a name or a folder that is not allowed.
         EfficientNetError: an artifact answers otherwise than its bounds allow; nothing is left of the export.
     """
-    config = ExportConfig(format=tuple(formats), quantize=tuple(quantize), verify=verify, verify_images=verify_images)
+    config = ExportConfig(format=tuple(formats), quantize=tuple(quantize), **options)
     classes = int(model.output_shape[-1])
     if labels is None:
         labels = labels_for(classes)
@@ -114,17 +78,6 @@ def export(
         raise UsageError(f"labels must name the {classes} classes of the network, got {len(labels)}.")
     source = Source(model, labels, preprocessing or preprocessing_of(model), model.name)
     return write_artifacts(source, Path(output_dir), config, lambda text: None)
-
-
-def source_of(config: ExportConfig) -> tuple[Source, Path]:
-    """Return what a configuration exports, and the folder that is meant for it."""
-    if config.variant is not None:
-        network = zoo_network(network_of(config), config.weights, config.image_size)
-        folder = Path(config.output_dir or ROOT / network.spec.name)
-        return Source(network.model, network.labels, network.record, network.model.name), folder
-    run = open_run(config.model_dir)
-    folder = Path(config.output_dir or run.path / "export")
-    return Source(run.load_model(), run.labels, run.preprocessing, str(run.path)), folder
 
 
 def write_artifacts(source: Source, folder: Path, config: ExportConfig, announce: Announce) -> list[Row]:
@@ -136,29 +89,41 @@ def write_artifacts(source: Source, folder: Path, config: ExportConfig, announce
         config: formats, quantisations and verification.
         announce: called with a line for each step.
     """
-    make_writable(folder)
-    _refuse_strangers(source, folder)
-    deployed = deploy(source.model)
-    photographs = read_photographs(trained(source.model), source.record, config.verify, config.verify_images)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as scratch:
-        rows = []
-        for form, quantize in config.targets():
-            path = Path(scratch, file_name(form, quantize))
-            announce(f"Writing {path.name} ...")
-            with held_back():
-                WRITERS[form](deployed, path, source, quantize)
-            row = {"format": form, "quantize": quantize, "file": path.name, "bytes": _bytes(path)}
-            rows.append({**row, **_verified(path, quantize, photographs, required=config.verify is not None)})
-        _refuse_broken(rows)
-        _publish(source, Path(scratch), folder, rows)
+    job = Job(source, config, announce)
+    with locked(folder, f"Another export is writing to {folder}. Give another --output_dir."):
+        # What an export that was killed has left: nobody else is writing here.
+        for leftover in folder.glob(f"{UNFINISHED}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        _refuse_strangers(source, job.record, folder)
+        reference = trained(source.model, image_size=job.record.image_size)
+        photographs = read_photographs(reference, job.record, config.verify, config.verify_images)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=UNFINISHED) as scratch:
+            rows = [_artifact(job, Path(scratch), form, quantize, photographs) for form, quantize in config.targets()]
+            _refuse_broken(rows)
+            _publish(job, Path(scratch), folder, rows)
     return rows
 
 
-def _refuse_strangers(source: Source, folder: Path) -> None:
+def _artifact(job: Job, scratch: Path, form: str, quantize: str, photographs: Photographs) -> Row:
+    """Write one artifact, and return its row of the report."""
+    path = scratch / file_name(form, quantize)
+    job.announce(f"Writing {path.name} ...")
+    with held_back():
+        WRITERS[form](job, path, quantize)
+    row = {"format": form, "quantize": quantize, "file": path.name, "bytes": _bytes(path), "sha256": digest(path)}
+    try:
+        return {**row, **compare(path, quantize, photographs)}
+    except MissingDependencyError as error:
+        if job.config.verify is not None:
+            raise
+        return {**row, "photographs": 0, "verified": False, "reason": str(error)}
+
+
+def _refuse_strangers(source: Source, record: Preprocessing, folder: Path) -> None:
     """Refuse a folder whose artifacts would get the labels or the record of another network."""
     same = {
         LABELS: lambda path: list(read_labels(path)) == list(source.labels),
-        PREPROCESSING: lambda path: read_preprocessing(path) == source.record,
+        PREPROCESSING: lambda path: read_preprocessing(path) == record,
     }
     for name, holds in same.items():
         if (folder / name).is_file() and not holds(folder / name):
@@ -167,22 +132,13 @@ def _refuse_strangers(source: Source, folder: Path) -> None:
             )
 
 
-def _verified(path: Path, quantize: str, photographs: Photographs, *, required: bool) -> Row:
-    try:
-        return compare(path, quantize, photographs)
-    except MissingDependencyError as error:
-        if required:
-            raise
-        return {"photographs": 0, "verified": False, "reason": str(error)}
-
-
 def _refuse_broken(rows: Sequence[Row]) -> None:
     broken = [f"{row['file']}: {row['reason']}" for row in rows if not row["verified"] and row["photographs"]]
     if broken:
         raise EfficientNetError(f"Not exported, since it answers otherwise than Keras: {'; '.join(broken)}.")
 
 
-def _publish(source: Source, scratch: Path, folder: Path, rows: list[Row]) -> None:
+def _publish(job: Job, scratch: Path, folder: Path, rows: list[Row]) -> None:
     """Move the artifacts to their place, and last the report that vouches for them."""
     # An older report must not vouch for new files, not even for the moment of the move.
     (folder / REPORT).unlink(missing_ok=True)
@@ -193,8 +149,8 @@ def _publish(source: Source, scratch: Path, folder: Path, rows: list[Row]) -> No
         else:
             target.unlink(missing_ok=True)
         (scratch / row["file"]).replace(target)
-    write_labels(folder / LABELS, source.labels)
-    write_json(folder / PREPROCESSING, source.record.to_json())
+    write_labels(folder / LABELS, job.source.labels)
+    write_json(folder / PREPROCESSING, job.record.to_json())
     write_json(folder / REPORT, {"artifacts": rows})
 
 

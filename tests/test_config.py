@@ -80,10 +80,26 @@ def test_short_runs_keep_the_proportion_of_the_head():
         (
             ExportConfig,
             {"format": ("tflight",)},
-            "Unknown format 'tflight'. Did you mean 'tflite'? Allowed: saved_model, tflite, tfjs, keras.",
+            "Unknown format 'tflight'. Did you mean 'tflite'? Allowed: saved_model, tflite, tfjs, onnx, keras.",
         ),
         (ExportConfig, {"format": ("tfjs",), "quantize": ("dynamic",)}, "None of tfjs can be quantised as dynamic."),
         (ExportConfig, {"format": ()}, "format is empty; give at least one value."),
+        (ExportConfig, {"outputs": ()}, "outputs is empty; give at least one value."),
+        (
+            ExportConfig,
+            {"batch": 4, "dynamic_batch": True},
+            "Give --batch or --dynamic_batch, not both; got --batch=4.",
+        ),
+        (
+            ExportConfig,
+            {"format": ("onnx",), "dynamic_batch": True},
+            "--dynamic_batch is for tflite, which is not among --format=onnx.",
+        ),
+        (
+            ExportConfig,
+            {"calibration": "sample", "quantize": ("none", "float16")},
+            "--calibration is for int8, mixed, int16x8, none of which is among --quantize=none,float16.",
+        ),
         (ExportConfig, {"model_dir": "a", "variant": "b0"}, "Give --model_dir or --variant, not both; got a and b0."),
         (
             PredictConfig,
@@ -100,6 +116,9 @@ def test_limits(kind, values, message):
 
 def test_export_targets():
     assert ExportConfig().targets() == [("saved_model", "none"), ("tflite", "none"), ("tfjs", "none")]
+    assert ExportConfig(image_size=96).image_size == 96
+    assert [ExportConfig(batch=8).batch_of(form) for form in ("tflite", "onnx")] == [8, 8]
+    assert [ExportConfig(dynamic_batch=True).batch_of(form) for form in ("tflite", "onnx")] == [None, None]
     only = ExportConfig(format=("tflite", "tfjs"), quantize=("float16", "dynamic"))
     assert only.targets() == [("tflite", "float16"), ("tflite", "dynamic"), ("tfjs", "float16")]
 

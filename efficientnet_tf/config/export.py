@@ -11,10 +11,13 @@ from efficientnet_tf.options import option
 #: Which quantisations each export format has; every other format has `none` alone.
 QUANTIZATIONS = {
     "saved_model": ("none",),
-    "tflite": ("none", "float16", "dynamic"),
-    "tfjs": ("none", "float16"),
+    "tflite": ("none", "float16", "dynamic", "weights", "int8", "mixed", "int16x8"),
+    "tfjs": ("none", "float16", "uint8"),
+    "onnx": ("none",),
     "keras": ("none",),
 }
+#: Those that need pictures to learn the range of every inner map from.
+CALIBRATED = ("int8", "mixed", "int16x8")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,34 +28,96 @@ class ExportConfig(SourceOptions):
     [('saved_model', 'none'), ('tflite', 'none'), ('tflite', 'dynamic'), ('tfjs', 'none')]
     """
 
+    image_size: int | None = option(
+        None, "Source", "Side of the input in pixels; by default the run's or the variant's own.", minimum=32
+    )
     format: tuple[str, ...] = option(
         ("saved_model", "tflite", "tfjs"),
         "Artifacts",
-        "What to write, separated by commas: saved_model, tflite, tfjs, keras (plain layers, needs no other package).",
+        "What to write, separated by commas: saved_model, tflite, tfjs, onnx, keras (plain layers, needs no other "
+        "package).",
         choices=tuple(QUANTIZATIONS),
     )
     quantize: tuple[str, ...] = option(
         ("none",),
         "Artifacts",
-        "Weights as none (float32), float16, dynamic (int8); each format takes those it has.",
-        choices=("none", "float16", "dynamic"),
+        "Kinds of each artifact: none (float32); float16; for TensorFlow Lite dynamic (int8 weights, computed in int8 "
+        "where the runtime can), weights (int8 weights, computed in float32), int8 (all in int8), mixed (int8, with "
+        "float32 where it costs least and helps most), int16x8 (int16 maps, int8 weights); for TensorFlow.js uint8 "
+        "(weights). Each format takes those it has.",
+        choices=tuple(dict.fromkeys(name for names in QUANTIZATIONS.values() for name in names)),
+    )
+    outputs: tuple[str, ...] = option(
+        ("probabilities",),
+        "Artifacts",
+        "What an artifact answers: probabilities, logits, pooled_features, features, or an inner map such as "
+        "reduction_3 or block4a.",
+    )
+    batch: int | None = option(
+        None,
+        "Artifacts",
+        "Pictures at a time, if it is always the same number; by default 1 for TensorFlow Lite and any for the others.",
+        minimum=1,
+    )
+    dynamic_batch: bool = option(
+        False, "Artifacts", "TensorFlow Lite for any number of pictures, which mobile accelerators refuse."
+    )
+    offline: bool = option(
+        False, "Artifacts", "Put TensorFlow.js itself beside the page of tfjs, which otherwise fetches it."
     )
     output_dir: str | None = option(None, "Artifacts", "Folder to write; by default RUN/export, or exports/VARIANT.")
+    calibration: str | None = option(
+        None,
+        "Quantisation",
+        "Photographs from which int8, mixed and int16x8 learn the range of every map: a folder, sample, or another "
+        "form that --data of efficientnet-train takes; by default what the run was trained on, for a variant sample.",
+    )
+    calibration_images: int = option(
+        200, "Quantisation", "How many of them, spread evenly over the classes.", minimum=1
+    )
+    integer_io: str = option(
+        "uint8",
+        "Quantisation",
+        "What int8, mixed and int16x8 take pictures as, and int8 answers in: uint8, int8 or float32.",
+        choices=("uint8", "int8", "float32"),
+    )
     verify: str | None = option(
-        None, "Verification", "Photographs to compare on: sample or a folder. Given, a missing runtime is an error."
+        None,
+        "Verification",
+        "Photographs to compare on: sample, a folder, or another form that --data of efficientnet-train takes. Given, "
+        "a missing runtime is an error.",
     )
     verify_images: int = option(16, "Verification", "How many of them.", minimum=1)
+
+    @property
+    def _of_a_variant(self) -> tuple[str, ...]:
+        # A run can be exported for another size too.
+        return tuple(name for name in super()._of_a_variant if name != "image_size")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if None not in (self.variant, self.model_dir):
             raise UsageError(f"Give --model_dir or --variant, not both; got {self.model_dir} and {self.variant}.")
-        for name in ("format", "quantize"):
+        for name in ("format", "quantize", "outputs"):
             if not getattr(self, name):
                 raise UsageError(f"{name} is empty; give at least one value.")
         useless = [q for q in self.quantize if not any(q in QUANTIZATIONS[f] for f in self.format)]
         if useless:
             raise UsageError(f"None of {', '.join(self.format)} can be quantised as {', '.join(useless)}.")
+        if self.dynamic_batch and self.batch is not None:
+            raise UsageError(f"Give --batch or --dynamic_batch, not both; got --batch={self.batch}.")
+        if self.dynamic_batch and "tflite" not in self.format:
+            raise UsageError(f"--dynamic_batch is for tflite, which is not among --format={','.join(self.format)}.")
+        if self.calibration is not None and not self.calibrated:
+            raise UsageError(
+                f"--calibration is for {', '.join(CALIBRATED)}, none of which is among "
+                f"--quantize={','.join(self.quantize)}."
+            )
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether an artifact needs pictures to be calibrated on."""
+        return any(quantize in CALIBRATED for _, quantize in self.targets())
 
     def targets(self) -> list[tuple[str, str]]:
         """Return the artifacts as (format, quantisation); a format without any of the wanted ones is not quantised."""
@@ -61,3 +126,14 @@ class ExportConfig(SourceOptions):
             for form in dict.fromkeys(self.format)
             for quantize in [q for q in dict.fromkeys(self.quantize) if q in QUANTIZATIONS[form]] or ["none"]
         ]
+
+    def batch_of(self, form: str) -> int | None:
+        """Return how many pictures an artifact of a format takes at a time; None for any number.
+
+        >>> config = ExportConfig()
+        >>> config.batch_of("tflite"), config.batch_of("onnx")
+        (1, None)
+        """
+        if form == "tflite" and self.batch is None and not self.dynamic_batch:
+            return 1
+        return self.batch

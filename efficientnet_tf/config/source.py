@@ -23,10 +23,15 @@ class SourceOptions(Options):
         None, "Source", "Side of the input of --variant in pixels; by default its own.", minimum=32
     )
 
+    @property
+    def _of_a_variant(self) -> tuple[str, ...]:
+        """Settings that mean nothing without --variant."""
+        return ("weights", "image_size", "phi", "width", "depth")
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.variant is not None:
             network_of(self)
-        for name in ("weights", "image_size", "phi", "width", "depth"):
+        for name in self._of_a_variant:
             if self.variant is None and getattr(self, name) is not None:
                 raise UsageError(f"--{name} belongs to --variant, which is not given; got {getattr(self, name)}.")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from efficientnet_tf.errors import UsageError
-from efficientnet_tf.run import LABELS, PREPROCESSING, read_labels, read_preprocessing
+from efficientnet_tf.errors import EfficientNetError, UsageError
+from efficientnet_tf.run import LABELS, PREPROCESSING, REPORT, digest, read_labels, read_preprocessing
 from efficientnet_tf.specs import Preprocessing
 
-FORMS = "a SavedModel folder, a .tflite file, a TF.js folder, or a .keras file"
+FORMS = "a SavedModel folder, a .tflite file, a TF.js folder, a .onnx file, or a .keras file"
 
 Array = np.ndarray[Any, Any]
 
@@ -30,6 +32,12 @@ class Artifact(Protocol):
     def predict(self, images: Array) -> Array:
         """Return probabilities, float32 [N, classes], of pixels, uint8 [N, height, width, 3]."""
 
+    def answers(self, images: Array) -> dict[str, Array]:
+        """Return every output by its name, float32, of pixels, uint8 [N, height, width, 3]."""
+
+    def operations(self) -> dict[str, int]:
+        """Return how many operations of each kind its graph has."""
+
     def close(self) -> None:
         """Give back what the runtime holds."""
 
@@ -38,32 +46,65 @@ def open_artifact(path: str | Path) -> Artifact:
     """Load an exported network in its own runtime.
 
     Args:
-        path: a SavedModel folder, a .tflite file, a TF.js folder, or a .keras file.
+        path: a SavedModel folder, a .tflite file, a TF.js folder, a .onnx file, or a .keras file.
 
     Raises:
         UsageError: none of these.
+        EfficientNetError: it is not the one that the report beside it was written for, or it is damaged.
         MissingDependencyError: its runtime is not installed.
     """
     path = Path(path)
     if not path.exists():
         raise UsageError(f"There is no artifact {path}. Allowed: {FORMS}.")
+    runtime = _runtime(path)
+    check_report(path)
+    return runtime(path)
+
+
+def _runtime(path: Path) -> Callable[[Path], Artifact]:
+    """Return what runs an artifact. Each runtime is imported for its own artifacts alone."""
     if (path / "saved_model.pb").is_file():
         from efficientnet_tf.runtimes.saved_model import SavedModel
 
-        return SavedModel(path)
+        return SavedModel
     if (path / "model.json").is_file():
         from efficientnet_tf.runtimes.tfjs import TfjsModel
 
-        return TfjsModel(path)
+        return TfjsModel
     if path.suffix == ".tflite":
         from efficientnet_tf.runtimes.litert import LiteRTModel
 
-        return LiteRTModel(path)
+        return LiteRTModel
+    if path.suffix == ".onnx":
+        from efficientnet_tf.runtimes.onnx_file import OnnxModel
+
+        return OnnxModel
     if path.suffix == ".keras":
         from efficientnet_tf.runtimes.keras_file import KerasFile
 
-        return KerasFile(path)
+        return KerasFile
     raise UsageError(f"{path} is not an artifact that can be run. Allowed: {FORMS}.")
+
+
+def check_report(path: Path) -> None:
+    """Hold an artifact against the report of its export, if one lies beside it and names it.
+
+    Raises:
+        EfficientNetError: it is another one than was verified, or the report cannot be read.
+    """
+    report = path.parent / REPORT
+    if not report.is_file():
+        return
+    try:
+        rows = json.loads(report.read_text(encoding="utf-8"))["artifacts"]
+        verified = {str(row["file"]): row.get("sha256") for row in rows}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise EfficientNetError(f"{report} is not the report of an export.") from error
+    expected = verified.get(path.name)
+    if expected is not None and digest(path) != expected:
+        raise EfficientNetError(
+            f"{path} is not the artifact that {report} was written for: its SHA-256 differs. Export it again."
+        )
 
 
 def labels_beside(*folders: Path) -> list[str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,14 @@ class KerasFile:
     def predict(self, images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Return probabilities, float32 [N, classes], of pixels, uint8 [N, height, width, 3]."""
         return np.asarray(self.model.predict_on_batch(images), np.float32)
+
+    def answers(self, images: np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any]]:
+        """Return its one output by name."""
+        return {"probabilities": self.predict(images)}
+
+    def operations(self) -> dict[str, int]:
+        """Return how many layers of each class it has."""
+        return dict(Counter(type(layer).__name__ for layer in self.model.layers))
 
     def close(self) -> None:
         """Do nothing: Python gives back the network's memory."""

@@ -1,0 +1,129 @@
+"""The pictures from which a quantised network learns the range of its inner maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from efficientnet_tf.config import read_config
+from efficientnet_tf.data.damage import named_errors
+from efficientnet_tf.data.decoding import decode_and_crop
+from efficientnet_tf.data.files import list_images, readable_images
+from efficientnet_tf.data.pipeline import make_dataset
+from efficientnet_tf.data.sources import Examples, Records, parse_source, read_source
+from efficientnet_tf.errors import EfficientNetError, UsageError
+from efficientnet_tf.run import CONFIG, Run
+from efficientnet_tf.specs import Preprocessing
+
+Array = np.ndarray[Any, Any]
+
+#: How many times the wanted number of records are looked through for a share of every class.
+SEARCHED = 20
+
+
+def calibration_source(given: str | None, run: Run | None) -> tuple[str, dict[str, Any]]:
+    """Return the source of calibration pictures, and how it is read: what was given, or a run's own training pictures.
+
+    >>> calibration_source(None, None)
+    ('sample', {})
+    """
+    if given is not None:
+        return given, {}
+    if run is None or not (run.path / CONFIG).is_file():
+        return "sample", {}
+    own = read_config(run.path / CONFIG)
+    names = ("validation_fraction", "max_bad_files")
+    return own["data"], {name: own[name] for name in names if name in own}
+
+
+def read_calibration(
+    given: str | None, record: Preprocessing, *, number: int, run: Run | None = None, announce: Any = print
+) -> Array:
+    """Return pictures of a source as the network sees them, spread evenly over the classes.
+
+    Args:
+        given: a source as `read_source` takes it, of which the training split is meant, or a folder of photographs
+            without classes; None for what `run` was trained on, and without a run for the bundled photographs.
+        record: how photographs become pictures.
+        number: at most so many.
+        run: that the network comes from.
+        announce: is told in a line what is used.
+
+    Returns:
+        uint8 [N, height, width, 3].
+
+    Raises:
+        UsageError: there is no such source.
+        EfficientNetError: it holds no picture that can be read.
+    """
+    source, options = calibration_source(given, run)
+    try:
+        pictures = np.stack(list(_pictures(source, options, record, number)))
+    except (UsageError, EfficientNetError) as error:
+        if given is not None:
+            raise
+        raise type(error)(f"{error} These are what {run and run.path} was trained on; give --calibration.") from error
+    announce(f"Calibrating on {len(pictures)} pictures of {source}.")
+    return pictures
+
+
+def _pictures(source: str, options: dict[str, Any], record: Preprocessing, number: int) -> Iterator[Array]:
+    kind, path = parse_source(source)
+    if kind == "folder" and len({name.split("/")[0] for name in list_images(Path(path))[0] if "/" in name}) < 2:
+        # Without classes, which nothing here depends on.
+        files, _ = readable_images([path])
+        for row in _evenly([""] * len(files), number):
+            yield decode_and_crop(Path(files[row]).read_bytes(), record).numpy()
+        return
+    read = read_source(source, "train", **options)
+    if isinstance(read, Examples):
+        for row in _evenly(read.labels, number):
+            yield decode_and_crop(read.read(row), record).numpy()
+    else:
+        yield from _from_records(read, record, number)
+
+
+def _evenly(classes: Sequence[Any], number: int) -> list[int]:
+    """Return so many rows, each class with as many as the others as far as it has them, spread over the whole.
+
+    >>> _evenly(["a"] * 10 + ["b"] * 2, 6)
+    [0, 3, 6, 9, 10, 11]
+    """
+    rows: dict[Any, list[int]] = {}
+    for row, name in enumerate(classes):
+        rows.setdefault(name, []).append(row)
+    if number < len(rows):
+        names = list(rows)
+        rows = {
+            names[place]: rows[names[place]] for place in np.linspace(0, len(names) - 1, number).round().astype(int)
+        }
+    taken: list[int] = []
+    # From the smallest class on, so that what it lacks is left to the larger ones.
+    for left, of_class in zip(range(len(rows), 0, -1), sorted(rows.values(), key=len), strict=True):
+        share = min(len(of_class), -(-(number - len(taken)) // left))
+        taken += [of_class[place] for place in np.linspace(0, len(of_class) - 1, share).round().astype(int)]
+    return sorted(taken)
+
+
+def _from_records(records: Records, record: Preprocessing, number: int) -> Iterator[Array]:
+    """Yield the first records of each class, as far as they are met early, and then the first of all."""
+    quota = -(-number // len(records.class_names))
+    met: dict[int, int] = {}
+    spare: list[Array] = []
+    given = 0
+    dataset = make_dataset(records, record, batch_size=1, training=False, cache="none").take(SEARCHED * number)
+    with named_errors(dataset):
+        for images, labels in dataset.as_numpy_iterator():
+            label = int(labels[0].argmax())
+            met[label] = met.get(label, 0) + 1
+            if met[label] <= quota:
+                given += 1
+                yield images[0]
+            elif len(spare) < number:
+                spare.append(images[0])
+            if given == number:
+                return
+    yield from spare[: number - given]

@@ -1,0 +1,145 @@
+"""Which function writes which format, and what the files are called."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from efficientnet_tf.config import ExportConfig
+from efficientnet_tf.config.export import CALIBRATED
+from efficientnet_tf.exporting import portable, saved_model, tfjs, tflite
+from efficientnet_tf.exporting.calibration import read_calibration
+from efficientnet_tf.exporting.deploy import deploy, output_names
+from efficientnet_tf.exporting.source import Source
+from efficientnet_tf.files import atomic_write_bytes
+from efficientnet_tf.specs import Preprocessing
+
+Announce = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One export while it is made.
+
+    Attributes:
+        source: what is exported.
+        config: as what.
+        announce: is told in a line what takes a while.
+    """
+
+    source: Source
+    config: ExportConfig
+    announce: Announce
+
+    @functools.cached_property
+    def record(self) -> Preprocessing:
+        """How photographs become the input of the artifacts."""
+        return self.source.at(self.config.image_size)
+
+    @functools.cached_property
+    def deployed(self) -> keras.Model:
+        """The folded network."""
+        return deploy(self.source.model, outputs=self.config.outputs, image_size=self.record.image_size)
+
+    @functools.cached_property
+    def calibration(self) -> np.ndarray[Any, Any]:
+        """Pictures to calibrate on, uint8 [N, height, width, 3]; read when the first artifact needs them."""
+        return read_calibration(
+            self.config.calibration,
+            self.record,
+            number=self.config.calibration_images,
+            run=self.source.run,
+            announce=self.announce,
+        )
+
+
+def write_saved_model(job: Job, path: Path, quantize: str) -> Path:
+    """Write a SavedModel."""
+    labels, batch = job.source.labels, job.config.batch_of("saved_model")
+    try:
+        return saved_model.write(job.deployed, path, job.record, labels, batch=batch)
+    except TypeError:  # TEMPORARY
+        return saved_model.write(job.deployed, path, job.record, labels)
+
+
+def write_tflite(job: Job, path: Path, quantize: str) -> Path:
+    """Write a `.tflite` file with its metadata."""
+    options = {
+        "quantize": quantize,
+        "batch": job.config.batch_of("tflite"),
+        "calibration": job.calibration if quantize in CALIBRATED else None,
+        "integer_io": job.config.integer_io,
+    }
+    try:
+        tflite.write(job.deployed, path, **options)
+    except TypeError:  # TEMPORARY
+        tflite.write(job.deployed, path, quantize=quantize)
+    try:  # TEMPORARY
+        from efficientnet_tf.exporting.tflite_metadata import with_metadata
+    except ImportError:
+        return path
+    content = with_metadata(
+        path.read_bytes(),
+        name=job.source.model.name,
+        description=f"{job.source.model.name}: {len(job.source.labels)} classes",
+        labels=job.source.labels,
+        record=job.record,
+        outputs=output_names(job.deployed),
+    )
+    return atomic_write_bytes(path, content)
+
+
+def write_tfjs(job: Job, path: Path, quantize: str) -> Path:
+    """Write a folder for TensorFlow.js, with a page that shows it."""
+    metadata = {"labels": list(job.source.labels), "preprocessing": job.record.to_json()}
+    try:
+        tfjs.write(job.deployed, path, quantize=quantize, metadata=metadata, batch=job.config.batch_of("tfjs"))
+    except TypeError:  # TEMPORARY
+        tfjs.write(job.deployed, path, quantize=quantize, metadata=metadata)
+    try:  # TEMPORARY
+        from efficientnet_tf.exporting.page import write_page
+    except ImportError:
+        return path
+    write_page(
+        path, title=job.source.model.name, labels=job.source.labels, record=job.record, offline=job.config.offline
+    )
+    return path
+
+
+def write_onnx(job: Job, path: Path, quantize: str) -> Path:
+    """Write an ONNX file."""
+    from efficientnet_tf.exporting import onnx_file
+
+    batch = job.config.batch_of("onnx")
+    return onnx_file.write(job.deployed, path, batch=batch, labels=job.source.labels, record=job.record)
+
+
+def write_keras(job: Job, path: Path, quantize: str) -> Path:
+    """Write a `.keras` file of the network as it was trained, for those who train on."""
+    return portable.write(job.source.model, path)
+
+
+WRITERS: dict[str, Callable[[Job, Path, str], Path]] = {
+    "saved_model": write_saved_model,
+    "tflite": write_tflite,
+    "tfjs": write_tfjs,
+    "onnx": write_onnx,
+    "keras": write_keras,
+}
+STEMS = {"saved_model": "saved_model", "tflite": "model", "tfjs": "tfjs", "onnx": "model", "keras": "model"}
+SUFFIXES = {"saved_model": "", "tflite": ".tflite", "tfjs": "", "onnx": ".onnx", "keras": ".keras"}
+
+
+def file_name(form: str, quantize: str) -> str:
+    """Return what an artifact is called in the export's folder.
+
+    >>> file_name("tflite", "dynamic"), file_name("tfjs", "none")
+    ('model_dynamic.tflite', 'tfjs')
+    """
+    return STEMS[form] + ("" if quantize == "none" else f"_{quantize}") + SUFFIXES[form]

@@ -1,0 +1,162 @@
+"""Exports that are interrupted, repeated at once, or tampered with."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+from networks import randomise
+
+from efficientnet_tf.errors import EfficientNetError, UsageError
+from efficientnet_tf.exporting import export, verify
+from efficientnet_tf.exporting.writers import WRITERS
+from efficientnet_tf.locking import locked
+from efficientnet_tf.pretrained import EfficientNet
+from efficientnet_tf.run import digest
+from efficientnet_tf.runtimes import open_artifact
+from efficientnet_tf.runtimes.artifact import check_report
+
+PROGRAM = str(Path(sys.executable).with_name("efficientnet-export"))
+
+
+@pytest.fixture(scope="module")
+def model() -> keras.Model:
+    return randomise(EfficientNet("tiny", weights=None, classes=4), seed=1)
+
+
+@pytest.fixture(scope="module")
+def folder(model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("export") / "out"
+    export(model, folder, formats=["tflite", "tfjs"], verify_images=2)
+    return folder
+
+
+def change_a_byte(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+
+
+@pytest.mark.parametrize(("name", "inner"), [("model.tflite", ""), ("tfjs", "group1-shard1of1.bin")])
+def test_an_artifact_with_one_bit_changed_is_refused(name, inner, folder):
+    path = folder / name
+    report = json.loads((folder / "report.json").read_text())
+    expected = {row["file"]: row["sha256"] for row in report["artifacts"]}
+    assert digest(path) == expected[name]
+    file = path / inner if inner else path
+    whole = file.read_bytes()
+    open_artifact(path).close()
+    change_a_byte(file)
+    verdict = "its SHA-256 differs. Export it again."
+    message = f"{path} is not the artifact that {folder / 'report.json'} was written for: {verdict}"
+    try:
+        with pytest.raises(EfficientNetError, match=f"^{re.escape(message)}$"):
+            open_artifact(path)
+        done = subprocess.run(
+            [PROGRAM.replace("export", "evaluate"), f"--artifact={path}", "--data=sample"],
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode, done.stderr.splitlines()[-1]) == (1, f"efficientnet-evaluate: {message}")
+    finally:
+        file.write_bytes(whole)
+
+
+def test_a_file_more_in_an_artifact_is_refused(folder):
+    stranger = folder / "tfjs" / "more.js"
+    stranger.write_text("alert(1)")
+    try:
+        with pytest.raises(EfficientNetError, match=r"its SHA-256 differs"):
+            check_report(folder / "tfjs")
+    finally:
+        stranger.unlink()
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"artifacts": 3}', '{"artifacts": [3]}'])
+def test_a_report_that_is_none_is_refused(text, tmp_path):
+    (tmp_path / "report.json").write_text(text)
+    (tmp_path / "model.tflite").write_bytes(b"")
+    message = f"{tmp_path / 'report.json'} is not the report of an export."
+    with pytest.raises(EfficientNetError, match=f"^{re.escape(message)}$"):
+        check_report(tmp_path / "model.tflite")
+
+
+def test_an_artifact_that_no_report_names_is_taken(tmp_path):
+    (tmp_path / "model.tflite").write_bytes(b"")
+    check_report(tmp_path / "model.tflite")
+    (tmp_path / "report.json").write_text('{"artifacts": [{"file": "other.tflite"}]}')
+    check_report(tmp_path / "model.tflite")
+
+
+def test_one_export_at_a_time(model, tmp_path):
+    message = f"Another export is writing to {tmp_path}. Give another --output_dir."
+    with locked(tmp_path, ""), pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
+        export(model, tmp_path, formats=["tflite"], verify_images=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_export_left_is_removed_by_the_next(model, tmp_path):
+    (tmp_path / ".unfinished-x").mkdir()
+    (tmp_path / ".unfinished-x" / "model.tflite").write_bytes(b"half")
+    export(model, tmp_path, formats=["tflite"], verify_images=1)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_an_error_in_the_middle_leaves_what_was_there(model, tmp_path, monkeypatch):
+    export(model, tmp_path, formats=["tflite"], verify_images=1)
+    before = {path.name: digest(path) for path in tmp_path.iterdir()}
+
+    def fail(job, path, quantize):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setitem(WRITERS, "tfjs", fail)
+    with pytest.raises(OSError, match="No space left on device"):
+        export(model, tmp_path, formats=["tflite", "tfjs"], verify_images=1)
+    assert {path.name: digest(path) for path in tmp_path.iterdir()} == before
+
+
+def test_a_broken_bound_leaves_not_even_a_folder(model, tmp_path, monkeypatch):
+    monkeypatch.setitem(verify.BOUNDS, "none", verify.Bounds(largest=1e-12))
+    with pytest.raises(
+        EfficientNetError, match=r"^Not exported, since it answers otherwise than Keras: model\.tflite: "
+    ):
+        export(model, tmp_path / "a" / "b", formats=["tflite"], verify_images=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_real_process_that_is_stopped_leaves_nothing_that_looks_finished(number, tmp_path):
+    out = tmp_path / "out"
+    command = [PROGRAM, "--variant=tiny", "--weights=none", "--format=tflite,saved_model,tfjs", f"--output_dir={out}"]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # The background of a shell ignores it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stdout is not None
+    line = next(line for line in process.stdout if line.startswith("Writing saved_model"))
+    assert line == "Writing saved_model ...\n"
+    process.send_signal(number)
+    _, complaints = process.communicate(timeout=120)
+    if number == signal.SIGKILL:
+        assert process.returncode == -signal.SIGKILL
+        visible = [path for path in out.iterdir() if not path.name.startswith(".unfinished-")]
+        assert visible == []
+        assert subprocess.run(command, capture_output=True).returncode == 0
+        assert not [name for name in os.listdir(out) if name.startswith(".")]
+    else:
+        assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
+        assert complaints.splitlines()[-1] == "efficientnet-export: stopped."
+        assert not out.exists()
