@@ -45,8 +45,8 @@ def match_classes(class_names: Sequence[str], labels: Sequence[str], network: st
         raise UsageError(f"The data has {len(class_names)} classes, and {network} knows {len(labels)}.")
     if is_imagenet(labels) and _only_counted(class_names):
         raise UsageError(
-            f"The data's classes have no names but 0 to {len(class_names) - 1}, which {network} would take for the first "
-            f"of ImageNet's {IMAGENET_CLASSES}. Name them as ImageNet does, or by WordNet ids."
+            f"The data's classes have no names but 0 to {len(class_names) - 1}, which {network} would take for the "
+            f"first of ImageNet's {IMAGENET_CLASSES}. Name them as ImageNet does, or by WordNet ids."
         )
     outputs: dict[int, str] = {}
     find = _finder(class_names, labels)
