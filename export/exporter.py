@@ -13,6 +13,7 @@ import keras
 from efficientnet_tf.config import ExportConfig
 from efficientnet_tf.errors import EfficientNetError, MissingDependencyError, UsageError
 from efficientnet_tf.exporting.deploy import trained
+from efficientnet_tf.exporting.report import about_of, write_report
 from efficientnet_tf.exporting.source import Source
 from efficientnet_tf.exporting.verify import Photographs, compare, read_photographs
 from efficientnet_tf.exporting.writers import WRITERS, Job, file_name
@@ -32,6 +33,8 @@ from efficientnet_tf.run import (
 from efficientnet_tf.specs import Preprocessing
 from efficientnet_tf.weights import labels_for
 
+#: What is written about an export, besides its report.json.
+DESCRIPTIONS = ("report.html", "MODEL_CARD.md")
 #: How the folder begins in which artifacts are until all of them are verified.
 UNFINISHED = ".unfinished-"
 
@@ -96,10 +99,26 @@ def write_artifacts(source: Source, folder: Path, config: ExportConfig, announce
             shutil.rmtree(leftover, ignore_errors=True)
         _refuse_strangers(source, job.record, folder)
         reference = trained(source.model, image_size=job.record.image_size)
-        photographs = read_photographs(reference, job.record, config.verify, config.verify_images)
+        photographs = read_photographs(
+            reference,
+            job.record,
+            config.verify,
+            config.verify_images,
+            labels=source.labels,
+            outputs=config.outputs,
+            trained_on=source.settings,
+        )
         with tempfile.TemporaryDirectory(dir=folder, prefix=UNFINISHED) as scratch:
             rows = [_artifact(job, Path(scratch), form, quantize, photographs) for form, quantize in config.targets()]
             _refuse_broken(rows)
+            write_report(
+                Path(scratch),
+                rows,
+                photographs,
+                labels=source.labels,
+                record=job.record,
+                about=about_of(source, config, calibration=job.calibrated_on),
+            )
             _publish(job, Path(scratch), folder, rows)
     return rows
 
@@ -112,7 +131,7 @@ def _artifact(job: Job, scratch: Path, form: str, quantize: str, photographs: Ph
         WRITERS[form](job, path, quantize)
     row = {"format": form, "quantize": quantize, "file": path.name, "bytes": _bytes(path), "sha256": digest(path)}
     try:
-        return {**row, **compare(path, quantize, photographs)}
+        return {**row, **compare(path, quantize, photographs, batch=job.config.batch_of(form) or 1)}
     except MissingDependencyError as error:
         if job.config.verify is not None:
             raise
@@ -142,13 +161,13 @@ def _publish(job: Job, scratch: Path, folder: Path, rows: list[Row]) -> None:
     """Move the artifacts to their place, and last the report that vouches for them."""
     # An older report must not vouch for new files, not even for the moment of the move.
     (folder / REPORT).unlink(missing_ok=True)
-    for row in rows:
-        target = folder / row["file"]
+    for name in (*(row["file"] for row in rows), *DESCRIPTIONS):
+        target = folder / name
         if target.is_dir() and not target.is_symlink():
             shutil.rmtree(target)
         else:
             target.unlink(missing_ok=True)
-        (scratch / row["file"]).replace(target)
+        (scratch / name).replace(target)
     write_labels(folder / LABELS, job.source.labels)
     write_json(folder / PREPROCESSING, job.record.to_json())
     write_json(folder / REPORT, {"artifacts": rows})

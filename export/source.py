@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 
-from efficientnet_tf.config import ExportConfig, network_of
+from efficientnet_tf.config import ExportConfig, network_of, read_config
 from efficientnet_tf.pretrained import zoo_network
-from efficientnet_tf.run import Run, open_run
+from efficientnet_tf.run import CONFIG, Run, open_run
 from efficientnet_tf.specs import Preprocessing
 
 ROOT = Path("exports")
@@ -33,6 +34,13 @@ class Source:
     record: Preprocessing
     name: str
     run: Run | None = None
+
+    @property
+    def settings(self) -> dict[str, Any] | None:
+        """What the run was trained with; None where nothing tells."""
+        if self.run is None or not (self.run.path / CONFIG).is_file():
+            return None
+        return read_config(self.run.path / CONFIG)
 
     def at(self, image_size: int | None) -> Preprocessing:
         """Return the record for another size of the input; None for the network's own."""

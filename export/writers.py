@@ -14,7 +14,7 @@ import numpy as np
 from efficientnet_tf.config import ExportConfig
 from efficientnet_tf.config.export import CALIBRATED
 from efficientnet_tf.exporting import portable, saved_model, tfjs, tflite
-from efficientnet_tf.exporting.calibration import read_calibration
+from efficientnet_tf.exporting.calibration import calibration_source, read_calibration
 from efficientnet_tf.exporting.deploy import deploy, output_names
 from efficientnet_tf.exporting.source import Source
 from efficientnet_tf.files import atomic_write_bytes
@@ -47,6 +47,12 @@ class Job:
         """The folded network."""
         return deploy(self.source.model, outputs=self.config.outputs, image_size=self.record.image_size)
 
+    @property
+    def calibrated_on(self) -> str | None:
+        """The source of the calibration pictures; None where no artifact needs any."""
+        given = self.config.calibration
+        return calibration_source(given, self.source.run)[0] if self.config.calibrated else None
+
     @functools.cached_property
     def calibration(self) -> np.ndarray[Any, Any]:
         """Pictures to calibrate on, uint8 [N, height, width, 3]; read when the first artifact needs them."""
@@ -62,10 +68,7 @@ class Job:
 def write_saved_model(job: Job, path: Path, quantize: str) -> Path:
     """Write a SavedModel."""
     labels, batch = job.source.labels, job.config.batch_of("saved_model")
-    try:
-        return saved_model.write(job.deployed, path, job.record, labels, batch=batch)
-    except TypeError:  # TEMPORARY
-        return saved_model.write(job.deployed, path, job.record, labels)
+    return saved_model.write(job.deployed, path, job.record, labels, batch=batch)
 
 
 def write_tflite(job: Job, path: Path, quantize: str) -> Path:
@@ -106,8 +109,15 @@ def write_tfjs(job: Job, path: Path, quantize: str) -> Path:
         from efficientnet_tf.exporting.page import write_page
     except ImportError:
         return path
+    # LiteRT.js on the same page runs the file beside the folder.
+    beside = file_name("tflite", "none") if ("tflite", "none") in job.config.targets() else None
     write_page(
-        path, title=job.source.model.name, labels=job.source.labels, record=job.record, offline=job.config.offline
+        path,
+        title=job.source.model.name,
+        labels=job.source.labels,
+        record=job.record,
+        offline=job.config.offline,
+        tflite=beside and f"../{beside}",
     )
     return path
 

@@ -18,8 +18,9 @@ from efficientnet_tf.errors import EfficientNetError, UsageError
 from efficientnet_tf.exporting import export, verify
 from efficientnet_tf.exporting.writers import WRITERS
 from efficientnet_tf.locking import locked
+from efficientnet_tf.model import preprocessing_of
 from efficientnet_tf.pretrained import EfficientNet
-from efficientnet_tf.run import digest
+from efficientnet_tf.run import Run, digest
 from efficientnet_tf.runtimes import open_artifact
 from efficientnet_tf.runtimes.artifact import check_report
 
@@ -134,9 +135,11 @@ def test_a_broken_bound_leaves_not_even_a_folder(model, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_real_process_that_is_stopped_leaves_nothing_that_looks_finished(number, tmp_path):
-    out = tmp_path / "out"
-    command = [PROGRAM, "--variant=tiny", "--weights=none", "--format=tflite,saved_model,tfjs", f"--output_dir={out}"]
+def test_a_real_process_that_is_stopped_leaves_nothing_that_looks_finished(number, model, tmp_path):
+    run, out = Run(tmp_path / "run"), tmp_path / "out"
+    run.describe(list("abcd"), preprocessing_of(model))
+    run.save_model(model)
+    command = [PROGRAM, f"--model_dir={run.path}", "--format=tflite,saved_model,tfjs", f"--output_dir={out}"]
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

@@ -20,7 +20,7 @@ FOLDERS = {
 # Bottom to top. A module imports only from its own room or from lower floors; a name stands for all that is in it,
 # unless a longer one matches.
 FLOORS = (
-    ("errors", "files", "native_output", "signals"),
+    ("errors", "files", "markup", "native_output", "signals"),
     ("specs", "weights.files"),
     ("options",),
     ("augment.policies",),
@@ -41,6 +41,7 @@ FLOORS = (
 SPARSE = {
     "errors": (),
     "files": ("errors",),
+    "markup": (),
     "native_output": (),
     "signals": (),
     "specs": ("errors", "specs"),

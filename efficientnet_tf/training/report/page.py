@@ -29,7 +29,7 @@ from efficientnet_tf.training.report.closing import (
 from efficientnet_tf.training.report.gallery import exhibits
 from efficientnet_tf.training.report.headline import headline
 from efficientnet_tf.training.report.history import History
-from efficientnet_tf.training.report.markup import Html, element, join, percent
+from efficientnet_tf.markup import Html, element, join, percent
 from efficientnet_tf.training.report.sections import (
     calibration_section,
     classes_section,

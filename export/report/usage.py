@@ -1,0 +1,73 @@
+"""How each artifact is used, in a few lines of each language that its users write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from efficientnet_tf.config.export import CALIBRATED
+from efficientnet_tf.exporting.report.about import About
+from efficientnet_tf.specs import Preprocessing
+
+#: For each format the language or runtime, and the lines. In braces: `output` is the first output's name, `of_several`
+#: how it is chosen where the answer may have several, `dtype` and `range` are the type and the values of an input.
+SNIPPETS: dict[str, dict[str, str]] = {
+    "saved_model": {
+        "TensorFlow, whole files": """\
+import tensorflow as tf
+serve = tf.saved_model.load("{file}").signatures["encoded"]
+answer = serve(image_bytes=tf.constant([open("photo.jpg", "rb").read()]))["{output}"]""",
+        "TensorFlow Serving": """\
+docker run -p 8501:8501 -v "$PWD/{file}:/models/network/1" -e MODEL_NAME=network tensorflow/serving
+IMAGE=$(base64 < photo.jpg | tr -d '\\n')
+curl -d '{{"signature_name": "encoded", "instances": [{{"b64": "'$IMAGE'"}}]}}' \
+localhost:8501/v1/models/network:predict""",
+    },
+    "tflite": {
+        "Python, LiteRT": """\
+from ai_edge_litert.interpreter import Interpreter
+run = Interpreter("{file}").get_signature_runner()
+answer = run(image=pixels)["{output}"]  # {dtype} [1, {height}, {width}, 3], {range}""",
+        "Kotlin, Task Library": """\
+val classifier = ImageClassifier.createFromFile(context, "{file}")
+val found = classifier.classify(TensorImage.fromBitmap(bitmap))
+found[0].categories.take(5).forEach {{ println("${{it.label}} ${{it.score}}") }}""",
+    },
+    "tfjs": {
+        "JavaScript, TensorFlow.js": """\
+const model = await tf.loadGraphModel("{file}/model.json");
+const image = tf.browser.fromPixels(picture).toFloat().expandDims(0); // {width} \u00d7 {height} pixels, 0...255
+const answer = await model.predict({{ image }}){of_several}.data();""",
+    },
+    "onnx": {
+        "Python, ONNX Runtime": """\
+import onnxruntime
+session = onnxruntime.InferenceSession("{file}")
+answer = session.run(["{output}"], {{"image": pixels}})[0]  # float32 [1, {height}, {width}, 3], 0...255""",
+    },
+    "keras": {
+        "Python, Keras": """\
+import keras
+model = keras.models.load_model("{file}")
+answer = model.predict(pixels)  # [N, {height}, {width}, 3], 0...255""",
+    },
+}
+
+
+def snippets(row: Mapping[str, Any], record: Preprocessing, about: About) -> dict[str, str]:
+    """Return how an artifact is used: what each way is called, and its lines."""
+    height, width = record.image_size
+    dtype = about.integer_io if row["quantize"] in CALIBRATED else "float32"
+    values = {
+        "file": row["file"],
+        "height": height,
+        "width": width,
+        "output": about.outputs[0],
+        "dtype": dtype,
+        "range": "0...255 less 128" if dtype == "int8" else "0...255",
+        "of_several": "" if about.outputs == ("probabilities",) else f".{about.outputs[0]}",
+    }
+    found = {name: lines.format_map(values) for name, lines in SNIPPETS.get(row["format"], {}).items()}
+    if about.outputs[0] != "probabilities":
+        found.pop("Kotlin, Task Library", None)
+    return found
