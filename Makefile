@@ -9,6 +9,8 @@ WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS := cpu,test,lite-weights
+# What TensorFlow Serving's own messages are, which tests read; without the whole of TensorFlow that it asks for.
+SERVING := tensorflow-serving-api>=2.19,<2.22
 INSTALLED := $(VENV)/.installed
 NODE_MODULES := $(VENV)/.node-modules
 WHEEL_VENV := build/wheel-test/venv
@@ -33,6 +35,7 @@ $(BIN)/python:
 
 $(INSTALLED): setup.cfg pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS)]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps '$(SERVING)'
 	@touch $@
 
 $(NODE_MODULES): efficientnet_tf/runtimes/node/package-lock.json | $(INSTALLED)
@@ -82,6 +85,7 @@ wheel-test: wheel
 	mkdir -p build/wheel-test
 	$(BIN)/python -m venv $(WHEEL_VENV)
 	$(WHEEL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check "$$(ls dist/*.whl)[$(EXTRAS)]"
+	$(WHEEL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps '$(SERVING)'
 	cd build/wheel-test && venv/bin/python -c 'import efficientnet_tf as e; assert "site-packages" in e.__file__, e.__file__'
 	cd build/wheel-test && venv/bin/python -m efficientnet_tf.runtimes.tfjs
 	cd build/wheel-test && venv/bin/python -m pytest -c ../../pyproject.toml --rootdir ../.. \

@@ -20,7 +20,7 @@ class EvaluateConfig(SourceOptions):
     'validation'
     """
 
-    artifact: str | None = option(None, "Source", "An exported SavedModel, .tflite, TF.js folder or .keras file.")
+    artifact: str | None = option(None, "Source", "An exported SavedModel, .tflite, .onnx, TF.js folder or .keras file.")
     data: str | None = option(
         None,
         "Data",
