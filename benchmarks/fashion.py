@@ -55,8 +55,9 @@ def curve(data: str, run: Path, *, seed: int = 0, epochs: int | None = None) -> 
     seconds = list(_epochs_of(_command("train", given)))
     trained = time.perf_counter() - begin
     tested = _json_of(_command("evaluate", [f"--model_dir={run}", "--split=test", "--json"]))
-    _report(f"test top-1 {tested['top1']:.4f}, {time.perf_counter() - begin:.0f} seconds in all, {trained:.0f} to train")
-    result = {"split": "test", "pictures": tested["examples"], "seconds": time.perf_counter() - begin}
+    all_in_all = time.perf_counter() - begin
+    _report(f"test top-1 {tested['top1']:.4f}, {all_in_all:.0f} seconds in all, {trained:.0f} to train")
+    result = {"split": "test", "pictures": tested["examples"], "seconds": all_in_all}
     result |= {name: tested[name] for name in ("loss", "top1", "top5")}
     about = {"network": _described(run), "seed": seed}
     return [{**row, **about} for row in (*_rows(run / "metrics.csv", seconds), result)]

@@ -12,57 +12,23 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
 from tensorflow.core.framework import graph_pb2
 
-from efficientnet_tf.errors import EfficientNetError, unknown_name
-from efficientnet_tf.exporting.tfjs_graph import INPUT, OUTPUT, InferenceGraph, inference_graph
+from efficientnet_tf.errors import unknown_name
+from efficientnet_tf.exporting.deploy import INPUT
+from efficientnet_tf.exporting.tfjs_graph import InferenceGraph, Shape, inference_graph
+from efficientnet_tf.exporting.tfjs_weights import QUANTIZERS, encode_weights
 from efficientnet_tf.files import atomic_directory
 
 #: Bytes of one shard. Small, so that a browser fetches several at once and keeps them in its cache.
 SHARD_BYTES = 4 * 1024 * 1024
-
-#: Weights with fewer elements, and all with one dimension (biases), stay float32 under every quantisation:
-#: they are a thousandth of the bytes and matter more than their size.
-SMALLEST_QUANTIZED = 1024
-
-#: numpy kind and size of a constant -> what the manifest calls it and how its bytes are written.
-#: TensorFlow.js has one type each for floating point and integers.
-DTYPES: dict[str, tuple[str, str]] = {
-    "float16": ("float32", "<f4"),
-    "float32": ("float32", "<f4"),
-    "float64": ("float32", "<f4"),
-    "int32": ("int32", "<i4"),
-    "int64": ("int32", "<i4"),
-    "bool": ("bool", "|b1"),
-}
-
-Quantized = tuple[np.ndarray, dict[str, Any]]
-
-
-def _keep(values: np.ndarray) -> Quantized | None:
-    return None
-
-
-def _to_float16(values: np.ndarray) -> Quantized | None:
-    if values.size and np.abs(values).max() > np.finfo(np.float16).max:
-        return None
-    return values.astype("<f2"), {"dtype": "float16", "original_dtype": "float32"}
-
-
-#: How a weight is stored: the stored array with the `quantization` entry of its manifest, or None where the
-#: weight stays as it is. TensorFlow.js turns it back into float32 once, when it loads the model.
-QUANTIZERS: dict[str, Callable[[np.ndarray], Quantized | None]] = {
-    "none": _keep,
-    "float16": _to_float16,
-}
 
 
 def write(
@@ -71,19 +37,22 @@ def write(
     *,
     quantize: str = "none",
     metadata: Mapping[str, Any] | None = None,
+    batch: int | None = None,
 ) -> Path:
     """Write a Keras model as a TensorFlow.js graph model.
 
     Args:
         model: functional, batch normalisation folded; one input `image`, float32 [N, height, width, 3],
-            RGB 0...255; one output, float32 [N, classes].
+            RGB 0...255; one output, probabilities, float32 [N, classes], or a dictionary of outputs.
         directory: the folder to write; it appears when it is complete and then replaces an older one.
-        quantize: `none`, or `float16`, which halves the download and leaves the computation in float32.
+        quantize: `none`; `float16`, which halves the download, or `uint8`, which makes it little more than a
+            quarter. Both leave the computation in float32.
         metadata: JSON values, such as `labels` and `preprocessing`; `model.metadata` in JavaScript.
+        batch: the number of images, if it is always the same.
 
     Returns:
-        The folder, with `model.json` and `group1-shard1of1.bin` ...; the model's signature has the
-        input `image` and the output `probabilities`, and takes any number of images.
+        The folder, with `model.json` and `group1-shard1of1.bin` ...; the model's signature has the input `image`
+        and the outputs by their names. In JavaScript `predict` returns a tensor, and of a dictionary a dictionary.
 
     Raises:
         UsageError: an unknown `quantize`, or a model with another interface.
@@ -101,7 +70,7 @@ def write(
     """
     if quantize not in QUANTIZERS:
         raise unknown_name("quantize", quantize, QUANTIZERS)
-    inference = inference_graph(model)
+    inference = inference_graph(model, batch=batch)
     entries, data = encode_weights(inference.graph, quantize)
     shards = list(_shards(data))
     names = [f"group1-shard{number}of{len(shards)}.bin" for number in range(1, len(shards) + 1)]
@@ -111,7 +80,7 @@ def write(
         "convertedBy": "efficientnet_tf",
         "modelTopology": topology(inference.graph),
         "signature": _signature(inference),
-        "userDefinedMetadata": dict(metadata or {}),
+        "userDefinedMetadata": {**(metadata or {}), **_structure(model)},
         "weightsManifest": [{"paths": names, "weights": entries}],
     }
     # Strict JSON: JavaScript reads neither NaN nor Infinity.
@@ -121,27 +90,6 @@ def write(
             (folder / name).write_bytes(shard)
         (folder / "model.json").write_text(text, encoding="utf-8")
     return Path(directory)
-
-
-def encode_weights(graph: graph_pb2.GraphDef, quantize: str) -> tuple[list[dict[str, Any]], bytes]:
-    """Return the manifest entries of a graph's constants and their bytes, one after the other, unpadded.
-
-    Little-endian, in C order; an entry has `name`, `shape`, `dtype` and, where it applies, `quantization`.
-    """
-    entries: list[dict[str, Any]] = []
-    parts: list[bytes] = []
-    for node in graph.node:
-        if node.op != "Const":
-            continue
-        dtype, values = _stored(node.name, tf.make_ndarray(node.attr["value"].tensor))
-        entry: dict[str, Any] = {"name": node.name, "shape": list(values.shape), "dtype": dtype}
-        if dtype == "float32" and values.ndim > 1 and values.size >= SMALLEST_QUANTIZED:
-            quantized = QUANTIZERS[quantize](values)
-            if quantized is not None:
-                values, entry["quantization"] = quantized
-        entries.append(entry)
-        parts.append(values.tobytes())
-    return entries, b"".join(parts)
 
 
 def topology(graph: graph_pb2.GraphDef) -> dict[str, Any]:
@@ -161,26 +109,23 @@ def topology(graph: graph_pb2.GraphDef) -> dict[str, Any]:
     return {"library": {}, "versions": {}, **document}
 
 
-def _stored(name: str, values: np.ndarray) -> tuple[str, np.ndarray]:
-    if values.dtype.name not in DTYPES:
-        raise EfficientNetError(
-            f"TensorFlow.js stores no {values.dtype.name} (constant {name}). Allowed: {', '.join(DTYPES)}."
-        )
-    dtype, storage = DTYPES[values.dtype.name]
-    if dtype == "int32" and values.size and np.abs(values.astype(np.float64)).max() > np.iinfo(np.int32).max:
-        raise EfficientNetError(f"TensorFlow.js has int32 alone, and the constant {name} does not fit.")
-    return dtype, values.astype(storage)
-
-
 def _shards(data: bytes) -> Iterable[bytes]:
     # A weight may begin in one shard and end in the next; at least one, since the loader expects it.
     for start in range(0, max(len(data), 1), SHARD_BYTES):
         yield data[start : start + SHARD_BYTES]
 
 
-def _signature(inference: InferenceGraph) -> dict[str, Any]:
-    def tensor(name: str, shape: tuple[int | None, ...]) -> dict[str, Any]:
-        sizes = [{"size": str(-1 if size is None else size)} for size in shape]
-        return {name: {"name": f"{name}:0", "dtype": "DT_FLOAT", "tensorShape": {"dim": sizes}}}
+def _structure(model: keras.Model) -> dict[str, Any]:
+    """Return by what TensorFlow.js gives several outputs their names: in the order of the signature."""
+    return {"structuredOutputKeys": list(model.output)} if isinstance(model.output, Mapping) else {}
 
-    return {"inputs": tensor(INPUT, inference.input_shape), "outputs": tensor(OUTPUT, inference.output_shape)}
+
+def _signature(inference: InferenceGraph) -> dict[str, Any]:
+    def tensor(name: str, shape: Shape) -> dict[str, Any]:
+        sizes = [{"size": str(-1 if size is None else size)} for size in shape]
+        return {"name": f"{name}:0", "dtype": "DT_FLOAT", "tensorShape": {"dim": sizes}}
+
+    return {
+        "inputs": {INPUT: tensor(INPUT, inference.input_shape)},
+        "outputs": {name: tensor(name, shape) for name, shape in inference.output_shapes.items()},
+    }

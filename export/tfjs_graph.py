@@ -19,10 +19,8 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from tensorflow.python.grappler import tf_optimizer
 
 from efficientnet_tf.errors import EfficientNetError, UsageError
-from efficientnet_tf.exporting.deploy import INPUT
+from efficientnet_tf.exporting.deploy import INPUT, answers, output_names
 from efficientnet_tf.exporting.tfjs_ops import OPS, OPS_WITH_A_BODY
-
-OUTPUT = "probabilities"
 
 #: Twice, since folding and rewriting open the way for each other.
 GRAPPLER_PASSES = ("pruning", "constfold", "arithmetic", "dependency") * 2
@@ -38,44 +36,51 @@ BIAS_OPS = frozenset({"Add", "AddV2", "BiasAdd"})
 ACTIVATIONS = frozenset({"Elu", "Relu", "Relu6", "Sigmoid"})
 
 
+Shape = tuple[int | None, ...]
+
+
 @dataclasses.dataclass(frozen=True)
 class InferenceGraph:
-    """A graph for TensorFlow.js, and the shapes of its one input and one output.
+    """A graph for TensorFlow.js, and the shapes of its input and its outputs.
 
     Attributes:
-        graph: every operation is one that TensorFlow.js knows; the nodes `image` and `probabilities`
-            are its input and its output.
-        input_shape: (None, height, width, 3).
-        output_shape: (None, classes).
+        graph: every operation is one that TensorFlow.js knows; its input is the node `image`, its outputs
+            are the nodes of their names.
+        input_shape: (N, height, width, 3); N is None where it takes any number of images.
+        output_shapes: by name, such as {"probabilities": (N, classes)}, in the order of the model.
     """
 
     graph: graph_pb2.GraphDef
-    input_shape: tuple[int | None, ...]
-    output_shape: tuple[int | None, ...]
+    input_shape: Shape
+    output_shapes: dict[str, Shape]
 
 
-def inference_graph(model: keras.Model) -> InferenceGraph:
+def inference_graph(model: keras.Model, *, batch: int | None = None) -> InferenceGraph:
     """Return the graph of a model's inference with its weights as constants.
 
     Args:
-        model: one input named `image`, float32 [N, height, width, 3]; one output [N, classes].
+        model: one input named `image`, float32 [N, height, width, 3]; one output [N, classes], or a dictionary.
+        batch: the number of images, if it is always the same.
 
     Raises:
-        UsageError: another number of inputs or outputs, or another name of the input.
+        UsageError: another number of inputs, another name of the input, or several outputs without names.
         EfficientNetError: an operation that TensorFlow.js lacks; the message names it.
     """
     _check_interface(model)
-    signature = tf.TensorSpec(model.inputs[0].shape, tf.float32, name=INPUT)
+    names = output_names(model)
+    signature = tf.TensorSpec((batch, *model.inputs[0].shape[1:]), tf.float32, name=INPUT)
 
-    def infer(image: tf.Tensor) -> tf.Tensor:
-        return tf.identity(model(image, training=False), name=OUTPUT)
+    def infer(image: tf.Tensor) -> list[tf.Tensor]:
+        tensors = answers(model, image)
+        return [tf.identity(tensors[name], name=name) for name in names]
 
     # The concrete function does not keep the variables alive; `model`, an argument, does.
     concrete = tf.function(infer, input_signature=[signature], autograph=False).get_concrete_function()
     frozen = convert_variables_to_constants_v2(concrete, lower_control_flow=True, aggressive_inlining=True)
-    graph = clean(fuse(optimize(frozen.graph, [OUTPUT]), [OUTPUT]))
+    graph = clean(fuse(optimize(frozen.graph, names), names))
     check_operations(graph)
-    return InferenceGraph(graph, tuple(model.inputs[0].shape), tuple(model.outputs[0].shape))
+    shapes = {name: tuple(tensor.shape) for name, tensor in zip(names, concrete.outputs, strict=True)}
+    return InferenceGraph(graph, tuple(signature.shape), shapes)
 
 
 def optimize(graph: tf.Graph, outputs: Iterable[str]) -> graph_pb2.GraphDef:
@@ -144,8 +149,11 @@ def _check_interface(model: keras.Model) -> None:
             f"A TensorFlow.js export takes a model with one input, {INPUT} float32[None, height, width, 3], "
             f"got {', '.join(inputs)}."
         )
-    if len(model.outputs) != 1:
-        raise UsageError(f"A TensorFlow.js export takes a model with one output, got {len(model.outputs)}.")
+    if len(model.outputs) != len(output_names(model)):
+        raise UsageError(
+            f"A TensorFlow.js export takes a model with one output or a dictionary of them, "
+            f"got {len(model.outputs)} without names."
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,6 +16,7 @@ from efficientnet_tf.config.export import CALIBRATED
 from efficientnet_tf.exporting import portable, saved_model, tfjs, tflite
 from efficientnet_tf.exporting.calibration import calibration_source, read_calibration
 from efficientnet_tf.exporting.deploy import deploy, output_names
+from efficientnet_tf.exporting.page import write_page
 from efficientnet_tf.exporting.source import Source
 from efficientnet_tf.files import atomic_write_bytes
 from efficientnet_tf.specs import Preprocessing
@@ -101,16 +102,10 @@ def write_tflite(job: Job, path: Path, quantize: str) -> Path:
 def write_tfjs(job: Job, path: Path, quantize: str) -> Path:
     """Write a folder for TensorFlow.js, with a page that shows it."""
     metadata = {"labels": list(job.source.labels), "preprocessing": job.record.to_json()}
-    try:
-        tfjs.write(job.deployed, path, quantize=quantize, metadata=metadata, batch=job.config.batch_of("tfjs"))
-    except TypeError:  # TEMPORARY
-        tfjs.write(job.deployed, path, quantize=quantize, metadata=metadata)
-    try:  # TEMPORARY
-        from efficientnet_tf.exporting.page import write_page
-    except ImportError:
-        return path
-    # LiteRT.js on the same page runs the file beside the folder.
-    beside = file_name("tflite", "none") if ("tflite", "none") in job.config.targets() else None
+    tfjs.write(job.deployed, path, quantize=quantize, metadata=metadata, batch=job.config.batch_of("tfjs"))
+    # LiteRT.js on the same page runs the file beside the folder; a copy of it would be larger than all the rest.
+    has_file = ("tflite", "none") in job.config.targets() and not job.config.offline
+    beside = file_name("tflite", "none") if has_file else None
     write_page(
         path,
         title=job.source.model.name,

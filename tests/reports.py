@@ -11,11 +11,11 @@ import numpy as np
 
 from efficientnet_tf.config import TrainConfig
 from efficientnet_tf.evaluation import evaluate_probabilities
+from efficientnet_tf.markup import VOID
 from efficientnet_tf.run import Run
 from efficientnet_tf.specs import Preprocessing
 from efficientnet_tf.training.report import write_report
 from efficientnet_tf.training.report.answers import Answers
-from efficientnet_tf.markup import VOID
 
 Array = np.ndarray[Any, Any]
 

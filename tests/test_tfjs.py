@@ -12,6 +12,7 @@ import pytest
 
 from efficientnet_tf.errors import EfficientNetError, MissingDependencyError, UsageError
 from efficientnet_tf.exporting import tfjs as export
+from efficientnet_tf.exporting import tfjs_weights as stored
 from efficientnet_tf.exporting.tfjs_graph import inference_graph
 from efficientnet_tf.exporting.tfjs_ops import OPS
 from efficientnet_tf.runtimes import nodejs
@@ -49,10 +50,11 @@ def model():
     return network
 
 
-@pytest.fixture(scope="module", params=["none", "float16"])
+@pytest.fixture(scope="module", params=["none", "float16", "uint8"])
 def exported(request, model, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(export, "SHARD_BYTES", SHARD_BYTES)
+        patch.setattr(stored, "SMALLEST_UINT8", stored.SMALLEST_QUANTIZED)
         folder = tmp_path_factory.mktemp(request.param) / "tfjs"
         return request.param, export.write(model, folder, quantize=request.param, metadata=METADATA)
 
@@ -140,29 +142,72 @@ def test_shards_are_cut_at_their_size_whatever_the_weights(exported):
 
 def test_the_weights_are_those_of_the_model(exported, model):
     quantize, folder = exported
-    arrays = list(_decoded(folder).values())
+    arrays = _decoded(folder)
+    (group,) = _document(folder)["weightsManifest"]
+    steps = {entry["name"]: entry.get("quantization", {}) for entry in group["weights"]}
+    found = [_values(arrays[name], steps[name]) for name in arrays]
     for weight in map(np.asarray, model.get_weights()):
-        small = quantize == "none" or weight.ndim < 2 or weight.size < export.SMALLEST_QUANTIZED
-        stored = weight if small else weight.astype(np.float16)
-        assert any(array.dtype == stored.dtype and np.array_equal(array, stored) for array in arrays), weight.shape
+        same = [array for array in found if array.shape == weight.shape]
+        nearest = min(np.abs(array - weight).max() for array in same)
+        if weight.ndim < 2 or weight.size < stored.SMALLEST_QUANTIZED or quantize == "none":
+            assert nearest == 0
+        elif quantize == "float16":
+            assert nearest <= np.abs(weight).max() * 2**-11
+        else:
+            assert nearest <= (weight.max() - weight.min()) / 255
 
 
-def test_float16_is_for_large_weights_alone(exported):
+def _values(array, entry):
+    """Return what TensorFlow.js makes of a stored array."""
+    if "scale" in entry:
+        return array.astype(np.float32) * np.float32(entry["scale"]) + np.float32(entry["min"])
+    return array.astype(np.float32)
+
+
+def test_only_large_weights_are_quantized(exported):
     quantize, folder = exported
     (group,) = _document(folder)["weightsManifest"]
     quantized = [entry for entry in group["weights"] if "quantization" in entry]
     assert all(entry["dtype"] in ("float32", "int32") for entry in group["weights"])
-    if quantize == "none":
-        assert quantized == []
-    else:
-        assert [entry["shape"] for entry in quantized] == [[3, 3, 16, 16]]
-        assert quantized[0]["quantization"] == {"dtype": "float16", "original_dtype": "float32"}
+    assert [entry["shape"] for entry in quantized] == ([] if quantize == "none" else [[3, 3, 16, 16]])
+    for entry in quantized:
+        kind = entry["quantization"]
+        assert (kind["dtype"], kind["original_dtype"]) == (quantize, "float32")
+        assert set(kind) == ({"dtype", "original_dtype"} | ({"min", "scale"} if quantize == "uint8" else set()))
 
 
 def test_a_weight_beyond_float16_stays_float32():
-    assert export.QUANTIZERS["float16"](np.full((40, 40), 65505, np.float32)) is None
-    values, _ = export.QUANTIZERS["float16"](np.full((40, 40), 65504, np.float32))
+    assert stored.QUANTIZERS["float16"](np.full((40, 40), 65505, np.float32)) is None
+    values, _ = stored.QUANTIZERS["float16"](np.full((40, 40), 65504, np.float32))
     assert np.isfinite(values).all()
+
+
+@pytest.mark.parametrize(("low", "high"), [(-0.3, 0.7), (-2.0, -1.0), (0.0, 5.0), (1e-6, 3e-6)])
+def test_bytes_are_within_a_step_of_the_weights(low, high):
+    values = np.random.default_rng(4).uniform(low, high, (300, 200)).astype(np.float32)
+    values[0, :2] = low, high
+    array, entry = stored.affine(values)
+    step = entry["scale"]
+    np.testing.assert_allclose(step, (high - low) / 255, rtol=1e-6)
+    error = np.abs(array * step + entry["min"] - values)
+    assert error.max() <= step
+    assert np.quantile(error, 0.99) <= 0.5 * step * (1 + 1e-6)
+    if low <= 0 <= high:
+        assert np.abs(np.arange(256) * step + entry["min"]).min() < 1e-9
+
+
+def test_a_constant_weight_is_exact():
+    array, entry = stored.affine(np.full((2, 3), 0.25, np.float32))
+    assert array.tolist() == [[0, 0, 0], [0, 0, 0]]
+    assert (entry["min"], entry["scale"]) == (0.25, 1.0)
+
+
+def test_depthwise_kernels_and_small_weights_take_two_bytes():
+    kinds = {
+        shape: stored.QUANTIZERS["uint8"](np.ones(shape, np.float32))[1]["dtype"]
+        for shape in [(1, 1, 300, 200), (1, 1, 299, 200), (5, 5, 4000, 1), (300, 200)]
+    }
+    assert list(kinds.values()) == ["uint8", "float16", "float16", "uint8"]
 
 
 def test_the_same_model_gives_the_same_bytes(model, tmp_path):
@@ -172,12 +217,12 @@ def test_the_same_model_gives_the_same_bytes(model, tmp_path):
 
 
 def test_wide_types_are_narrowed_or_refused():
-    assert export._stored("c", np.array([1, -2], np.int64))[1].dtype == np.int32
-    assert export._stored("c", np.array(0.5, np.float64))[0] == "float32"
+    assert stored._stored("c", np.array([1, -2], np.int64))[1].dtype == np.int32
+    assert stored._stored("c", np.array(0.5, np.float64))[0] == "float32"
     with pytest.raises(EfficientNetError, match=r"^TensorFlow\.js has int32 alone, and the constant c does not fit\.$"):
-        export._stored("c", np.array([2**31], np.int64))
+        stored._stored("c", np.array([2**31], np.int64))
     with pytest.raises(EfficientNetError) as caught:
-        export._stored("c", np.array([b"a"], object))
+        stored._stored("c", np.array([b"a"], object))
     assert str(caught.value) == (
         "TensorFlow.js stores no object (constant c). Allowed: float16, float32, float64, int32, int64, bool."
     )
@@ -186,7 +231,7 @@ def test_wide_types_are_narrowed_or_refused():
 def test_an_unknown_quantization_is_refused(model, tmp_path):
     with pytest.raises(UsageError) as caught:
         export.write(model, tmp_path / "tfjs", quantize="float8")
-    assert str(caught.value) == "Unknown quantize 'float8'. Did you mean 'float16'? Allowed: none, float16."
+    assert str(caught.value) == "Unknown quantize 'float8'. Did you mean 'float16'? Allowed: none, float16, uint8."
     assert os.listdir(tmp_path) == []
 
 
@@ -217,7 +262,9 @@ def test_tensorflow_js_answers_like_keras(exported, model, modules):
     assert probabilities.dtype == np.float32
     # The small model is worth comparing: its answers differ from image to image.
     assert np.ptp(expected, axis=0).max() > 0.1
-    np.testing.assert_allclose(probabilities, expected, rtol=0, atol={"none": 1e-5, "float16": 5e-3}[quantize])
+    np.testing.assert_allclose(
+        probabilities, expected, rtol=0, atol={"none": 1e-5, "float16": 5e-3, "uint8": 0.05}[quantize]
+    )
 
 
 def test_both_backends_agree(exported, modules):

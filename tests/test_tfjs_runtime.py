@@ -141,4 +141,49 @@ def test_a_model_without_the_signature_is_refused(copy):
     (copy / "model.json").write_text(json.dumps(document))
     with pytest.raises(EfficientNetError) as caught:
         TfjsModel(copy)
-    assert str(caught.value) == "The TensorFlow.js model has no 'image' among the inputs of its signature."
+    assert str(caught.value) == "The signature of the TensorFlow.js model has no input 'image'."
+
+
+def _several(tmp_path, batch):
+    keras.utils.set_random_seed(1)
+    image = keras.Input((24, 24, 3), name="image")
+    inner = keras.layers.Conv2D(8, 3, 8)(image)
+    pooled = keras.layers.GlobalAveragePooling2D()(inner)
+    outputs = {"probabilities": keras.layers.Dense(5, activation="softmax")(pooled), "inner": inner}
+    network = keras.Model(image, outputs)
+    return network, export.write(network, tmp_path / "several", batch=batch)
+
+
+@pytest.mark.parametrize("batch", [None, 1, 4])
+def test_every_output_is_answered_for_any_number_of_images(tmp_path, modules, batch):
+    network, folder = _several(tmp_path, batch)
+    images = np.random.default_rng(3).integers(0, 256, (9, 24, 24, 3), dtype=np.uint8)
+    expected = network.predict(images, verbose=0)
+    with TfjsModel(folder) as runtime:
+        assert runtime.batch == batch
+        answers = runtime.answers(images)
+        np.testing.assert_array_equal(runtime.predict(images), answers["probabilities"])
+        assert {name: answer.shape for name, answer in runtime.answers(images[:0]).items()} == {
+            "probabilities": (0, 5),
+            "inner": (0, 3, 3, 8),
+        }
+    assert list(answers) == ["probabilities", "inner"]
+    for name, answer in answers.items():
+        assert answer.dtype == np.float32
+        np.testing.assert_allclose(answer, expected[name], rtol=1e-5, atol=1e-4)
+
+
+def test_a_model_without_probabilities_names_what_it_has(tmp_path, modules):
+    image = keras.Input((24, 24, 3), name="image")
+    folder = export.write(keras.Model(image, {"inner": keras.layers.Conv2D(8, 3, 8)(image)}), tmp_path / "inner")
+    with TfjsModel(folder) as runtime:
+        assert list(runtime.answers(_images(2))) == ["inner"]
+        with pytest.raises(EfficientNetError) as caught:
+            runtime.predict(_images(2))
+    assert str(caught.value) == f"The model in {folder} answers no probabilities, only inner."
+
+
+def test_the_operations_are_counted(copy, modules):
+    with TfjsModel(copy) as runtime:
+        counts = runtime.operations()
+    assert counts == {"Conv2D": 1, "Identity": 1, "MatMul": 1, "Mean": 1, "Softmax": 1}

@@ -20,7 +20,9 @@ class EvaluateConfig(SourceOptions):
     'validation'
     """
 
-    artifact: str | None = option(None, "Source", "An exported SavedModel, .tflite, .onnx, TF.js folder or .keras file.")
+    artifact: str | None = option(
+        None, "Source", "An exported SavedModel, .tflite, .onnx, TF.js folder or .keras file."
+    )
     data: str | None = option(
         None,
         "Data",

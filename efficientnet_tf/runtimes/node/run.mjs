@@ -4,8 +4,9 @@
 //
 // MODULES is a folder that holds node_modules, MODEL one that holds model.json, BACKEND wasm or cpu.
 // Standard output carries one JSON object a line: first {ready}, then {milliseconds} for each line of
-// standard input, {input, output, shape}: `input` is a file of uint8 pixels in that shape, [images,
-// height, width, 3], `output` the file to write float32 probabilities [images, classes] to.
+// standard input, {input, outputs, shape, batch}: `input` is a file of uint8 pixels in that shape, [images,
+// height, width, 3], `outputs` the file to write each output to, by its name, float32 [images, ...], `batch`
+// the number of images that the model takes at a time, null for any number.
 // Anything that goes wrong is answered as {error}. The end of standard input ends the process.
 
 import { readFileSync, writeFileSync } from "node:fs";
@@ -19,7 +20,7 @@ const require = createRequire(path.join(path.resolve(modules), "run.mjs"));
 // Standard output belongs to the answers.
 console.log = console.info = console.error;
 
-// Images per call of the model; bounds the memory, not the result.
+// Images per call of a model that takes any number; bounds the memory, not the result.
 const CHUNK = 8;
 
 function answer(object) {
@@ -53,18 +54,32 @@ function artifacts(folder) {
   };
 }
 
-function predict({ tf, model }, { input, output, shape }) {
+function predict({ tf, model }, { input, outputs, shape, batch }) {
   const [count, ...imageShape] = shape;
   const pixels = readFileSync(input);
   const size = imageShape.reduce((product, length) => product * length, 1);
-  const parts = [];
-  for (let first = 0; first < count; first += CHUNK) {
-    const last = Math.min(first + CHUNK, count);
-    const values = Float32Array.from(pixels.subarray(first * size, last * size));
-    const result = tf.tidy(() => model.predict({ image: tf.tensor(values, [last - first, ...imageShape]) }).dataSync());
-    parts.push(Buffer.from(result.buffer, result.byteOffset, result.byteLength));
+  const parts = new Map(Object.keys(outputs).map((name) => [name, []]));
+  for (let first = 0; first < count; first += batch ?? CHUNK) {
+    const images = Math.min(batch ?? CHUNK, count - first);
+    const values = new Float32Array((batch ?? images) * size);
+    values.set(pixels.subarray(first * size, (first + images) * size));
+    // A fixed number of images is filled up with repeats of the last one, and the answer is cut.
+    for (let filled = images; filled < batch; filled += 1) {
+      values.copyWithin(filled * size, (images - 1) * size, images * size);
+    }
+    const image = tf.tensor(values, [values.length / size, ...imageShape]);
+    const answers = model.predict({ image });
+    const named = answers instanceof tf.Tensor ? { [[...parts.keys()][0]]: answers } : answers;
+    for (const [name, list] of parts) {
+      const data = named[name].dataSync();
+      const wanted = data.subarray(0, (data.length / named[name].shape[0]) * images);
+      list.push(Buffer.from(wanted.buffer, wanted.byteOffset, wanted.byteLength));
+    }
+    tf.dispose([image, answers]);
   }
-  writeFileSync(output, Buffer.concat(parts));
+  for (const [name, list] of parts) {
+    writeFileSync(outputs[name], Buffer.concat(list));
+  }
 }
 
 async function main() {

@@ -6,10 +6,10 @@ import dataclasses
 import math
 from collections.abc import Callable, Sequence
 
+from efficientnet_tf.markup import SPACE, Html, count, element, join, percent
 from efficientnet_tf.training.report.answers import Bin
 from efficientnet_tf.training.report.axes import Axis, axis_for, round_up
 from efficientnet_tf.training.report.history import Values
-from efficientnet_tf.markup import SPACE, Html, count, element, join, percent
 
 #: Of a chart, in units that are about a pixel where it stands alone on a phone; and the margins around its axes.
 WIDTH, HEIGHT = 340, 212

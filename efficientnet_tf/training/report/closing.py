@@ -8,9 +8,9 @@ import shlex
 from typing import Any
 
 from efficientnet_tf.config import TrainConfig
+from efficientnet_tf.markup import Html, count, element, join
 from efficientnet_tf.training.report.headline import duration
 from efficientnet_tf.training.report.hints import Hint, hints, train_again
-from efficientnet_tf.markup import Html, count, element, join
 from efficientnet_tf.training.report.sections import section
 from efficientnet_tf.training.report.subject import Subject
 

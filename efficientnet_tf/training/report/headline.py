@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from efficientnet_tf.markup import Html, count, element, escape, join, name_of, percent
 from efficientnet_tf.training.report.answers import interval
 from efficientnet_tf.training.report.axes import short
 from efficientnet_tf.training.report.charts import accuracy_line
-from efficientnet_tf.markup import Html, count, element, escape, join, name_of, percent
 from efficientnet_tf.training.report.subject import Subject
 
 #: Widths of the confidence interval above which the sentence tells of it, and above which it is wide.

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from efficientnet_tf.markup import Html, count, element, join, name_of, percent
 from efficientnet_tf.training.report.answers import interval
 from efficientnet_tf.training.report.history import History
-from efficientnet_tf.markup import Html, count, element, join, name_of, percent
 from efficientnet_tf.training.report.subject import Subject
 
 #: Fall of the validation loss over the last two epochs from which on more epochs promise more.

@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from efficientnet_tf.config import TrainConfig
 from efficientnet_tf.files import atomic_write_text
+from efficientnet_tf.markup import Html, element, join, percent
 from efficientnet_tf.run import Run
 from efficientnet_tf.training.report.answers import Answers
 from efficientnet_tf.training.report.closing import (
@@ -29,7 +30,6 @@ from efficientnet_tf.training.report.closing import (
 from efficientnet_tf.training.report.gallery import exhibits
 from efficientnet_tf.training.report.headline import headline
 from efficientnet_tf.training.report.history import History
-from efficientnet_tf.markup import Html, element, join, percent
 from efficientnet_tf.training.report.sections import (
     calibration_section,
     classes_section,

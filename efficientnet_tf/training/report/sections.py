@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from efficientnet_tf.markup import Html, count, element, join, name_of, percent
 from efficientnet_tf.training.report.answers import ClassFigures
 from efficientnet_tf.training.report.axes import short
 from efficientnet_tf.training.report.charts import Series, curves, reliability
 from efficientnet_tf.training.report.gallery import Exhibit
-from efficientnet_tf.markup import Html, count, element, join, name_of, percent
 from efficientnet_tf.training.report.subject import Subject
 
 #: Classes up to which confusions are shown as a matrix, and pairs that are listed.
