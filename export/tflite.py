@@ -1,71 +1,97 @@
-"""TensorFlow Lite. The converter is on its way out of TensorFlow, so it is used in this module alone."""
+"""TensorFlow Lite files, in float32 or quantised."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from efficientnet_tf.errors import EfficientNetError, unknown_name
+from efficientnet_tf.errors import UsageError, unknown_name
+from efficientnet_tf.exporting.deploy import answers
+from efficientnet_tf.exporting.quantization import CALIBRATED, quantise, weights_only
+from efficientnet_tf.exporting.tflite_conversion import convert
 from efficientnet_tf.files import atomic_write_bytes
 
-
-def _float16(converter: Any) -> None:
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.target_spec.supported_types = [tf.float16]
-
-
-def _dynamic(converter: Any) -> None:
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+#: What the converter itself does to the weights.
+OPTIMISED = ("none", "float16", "dynamic")
+KINDS = (*OPTIMISED, "weights", *CALIBRATED)
+INTEGER_IO = ("uint8", "int8", "float32")
 
 
-#: How each quantisation sets the converter. `float16` stores weights in half the bytes; `dynamic` stores
-#: them as int8 with a scale for each channel, and computes in int8 where the runtime can.
-QUANTIZERS: dict[str, Callable[[Any], None]] = {
-    "none": lambda converter: None,
-    "float16": _float16,
-    "dynamic": _dynamic,
-}
+def write(
+    model: keras.Model,
+    path: Path,
+    *,
+    quantize: str = "none",
+    batch: int | None = 1,
+    calibration: np.ndarray[Any, Any] | None = None,
+    integer_io: str = "uint8",
+) -> Path:
+    """Write a `.tflite` file with one signature, from `image` to the outputs of a network by their names.
 
-
-def write(model: keras.Model, path: Path, *, quantize: str = "none") -> Path:
-    """Write a `.tflite` file with one signature, from `image` to `probabilities`.
-
-    The input is float32 [1, height, width, 3], pixels of 0...255: a fixed batch of one keeps shape arithmetic
-    out of the graph, which mobile accelerators refuse. Only built-in operations are allowed.
+    Only built-in operations are allowed. With a fixed batch no shape is computed at run time, which mobile accelerators
+    refuse.
 
     Args:
-        model: a deployed network.
+        model: a deployed network; pixels of 0...255, [N, height, width, 3].
         path: the file; it appears when it is complete.
-        quantize: a key of `QUANTIZERS`.
+        quantize: `none`; `float16` (weights in half the bytes); `dynamic` (weights in int8, computed in int8 where the
+            runtime can); `weights` (weights in int8, computed in float32); `int8` (nothing but integers); `mixed` (as
+            int8, with the squeeze-and-excitation and the classifier in float32); `int16x8` (maps of 16 bits, weights
+            of 8).
+        batch: how many pictures the file takes at a time; None for any number.
+        calibration: uint8 [N, height, width, 3], from which `int8`, `mixed` and `int16x8` learn the range of each map.
+        integer_io: type of the image of these three, and of the outputs of `int8`: `uint8`, `int8` (a pixel less 128)
+            or `float32`. All other inputs and outputs are float32; what an integer output stands for, its scale and
+            zero point say.
 
     Raises:
-        UsageError: an unknown quantisation.
+        UsageError: an unknown kind or type, or no pictures to calibrate on.
+        MissingDependencyError: ai-edge-quantizer, which all but the first three kinds need, is not installed.
         EfficientNetError: an operation that TensorFlow Lite does not have.
+
+    >>> from efficientnet_tf import EfficientNet, deploy
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model = deploy(EfficientNet("lite0", weights=None, image_size=32, classes=2))
+    ...     write(model, Path(folder) / "model.tflite").name
+    'model.tflite'
     """
-    if quantize not in QUANTIZERS:
-        raise unknown_name("quantisation", quantize, QUANTIZERS)
+    if quantize not in KINDS:
+        raise unknown_name("quantisation", quantize, KINDS)
+    if integer_io not in INTEGER_IO:
+        raise unknown_name("integer_io", integer_io, INTEGER_IO)
+    if quantize in CALIBRATED:
+        _check_calibration(quantize, calibration, model.input_shape[1:])
+    content = _converted(model, batch, quantize if quantize in OPTIMISED else "none")
+    if quantize == "weights":
+        content = weights_only(content)
+    elif quantize in CALIBRATED:
+        assert calibration is not None
+        content = quantise(content, calibration, kind=quantize, integer_io=integer_io)
+    return atomic_write_bytes(path, content)
+
+
+def _check_calibration(quantize: str, calibration: Any, shape: tuple[int, ...]) -> None:
+    if calibration is None or len(calibration) == 0:
+        raise UsageError(f"{quantize} needs pictures to calibrate on, got none.")
+    if calibration.dtype != np.uint8 or calibration.shape[1:] != shape:
+        wanted = ", ".join(map(str, shape))
+        raise UsageError(f"calibration must be uint8 [N, {wanted}], got {calibration.dtype} {list(calibration.shape)}.")
+
+
+def _converted(model: keras.Model, batch: int | None, optimise: str) -> bytes:
+    """Return a network as the converter makes it."""
     module = tf.Module()
     module.variables_of_model = [variable.value for variable in model.variables]
-    shape = (1, *model.input_shape[1:])
 
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name="image")])
+    @tf.function(input_signature=[tf.TensorSpec((batch, *model.input_shape[1:]), tf.float32, name="image")])
     def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"probabilities": model(image, training=False)}
+        return answers(model, image)
 
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(prefix="efficientnet_tf-") as scratch:
         tf.saved_model.save(module, scratch, signatures={"serving_default": serve})
-        converter = tf.lite.TFLiteConverter.from_saved_model(scratch, signature_keys=["serving_default"])
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        QUANTIZERS[quantize](converter)
-        try:
-            content = converter.convert()
-        # The converter raises errors of its own and of MLIR, without a common class.
-        except Exception as error:
-            reason = " ".join(str(error).split())[:300]
-            raise EfficientNetError(f"TensorFlow Lite cannot represent this network: {reason}") from error
-    return atomic_write_bytes(path, content)
+        return convert(Path(scratch), optimise=optimise)

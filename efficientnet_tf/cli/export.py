@@ -44,16 +44,21 @@ def print_report(rows: Sequence[dict[str, Any]], folder: Path) -> None:
     for heading in ("artifact", "MB", "max diff.", "mean diff.", "top-1", "ms", "verified"):
         table.add_column(heading, justify="left" if heading == "artifact" else "right", no_wrap=True)
     for row in rows:
-        figures = ["", "", "", "", "no"]
-        if row["photographs"]:
-            differences = [f"{row['max_difference']:.1e}", f"{row['mean_difference']:.1e}"]
-            figures = [*differences, f"{row['top1_agreement']:.0%}", f"{row['latency_ms']:.1f}", "yes"]
-        table.add_row(row["file"], f"{row['bytes'] / 1e6:.1f}", *figures)
+        table.add_row(row["file"], f"{row['bytes'] / 1e6:.1f}", *_figures(row))
     Console(file=sys.stdout).print(table)
     for row in rows:
         if not row["photographs"]:
             print(f"Warning: {row['file']} was not verified. {row['reason']}")
-    print(f"Written to {folder}; the figures are in {folder / 'report.json'}.")
+    print(f"Written to {folder}; look at {folder / 'report.html'}. The figures are in {folder / 'report.json'}.")
+
+
+def _figures(row: dict[str, Any]) -> list[str]:
+    """Return the cells of what an artifact showed; those of what it does not answer are empty."""
+    if not row["photographs"]:
+        return ["", "", "", "", "no"]
+    shapes = {"max_difference": ".1e", "mean_difference": ".1e", "top1_agreement": ".0%", "latency_ms": ".1f"}
+    cells = ["" if row[name] is None else format(row[name], shape) for name, shape in shapes.items()]
+    return [*cells, "yes" if row["verified"] else "no"]
 
 
 if __name__ == "__main__":
