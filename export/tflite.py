@@ -12,7 +12,14 @@ import tensorflow as tf
 
 from efficientnet_tf.errors import UsageError, unknown_name
 from efficientnet_tf.exporting.deploy import answers
-from efficientnet_tf.exporting.quantization import CALIBRATED, quantise, weights_only
+from efficientnet_tf.exporting.quantization import (
+    CALIBRATED,
+    CHOICES,
+    COMPUTED_IN_FLOAT32,
+    quantise,
+    quantization_report,
+    weights_only,
+)
 from efficientnet_tf.exporting.tflite_conversion import convert
 from efficientnet_tf.files import atomic_write_bytes
 
@@ -66,13 +73,30 @@ def write(
         raise unknown_name("integer_io", integer_io, INTEGER_IO)
     if quantize in CALIBRATED:
         _check_calibration(quantize, calibration, model.input_shape[1:])
-    content = _converted(model, batch, quantize if quantize in OPTIMISED else "none")
+    content = converted(model, batch=batch, optimise=quantize if quantize in OPTIMISED else "none")
     if quantize == "weights":
         content = weights_only(content)
     elif quantize in CALIBRATED:
         assert calibration is not None
         content = quantise(content, calibration, kind=quantize, integer_io=integer_io)
     return atomic_write_bytes(path, content)
+
+
+def explain(float_file: Path, quantised_file: Path, images: np.ndarray[Any, Any], *, quantize: str) -> dict[str, Any]:
+    """Return how well a quantised file answers, and which layers lose most, as data for a report.
+
+    Args:
+        float_file: what `write` made of the same network with `quantize="none"` and the same batch and outputs.
+        quantised_file: what it made with `quantize`.
+        images: uint8 [N, height, width, 3], better others than those of the calibration.
+        quantize: `weights`, `int8`, `mixed` or `int16x8`.
+
+    Returns:
+        `logit_sqnr_db`: signal to quantisation noise of the logits, in decibels; `layers`: the ten worst as `name` and
+        `sqnr_db`; `choices`: what was done in quantising, and why.
+    """
+    choices = {**CHOICES, "float32": COMPUTED_IN_FLOAT32[quantize]} if quantize in CALIBRATED else {}
+    return quantization_report(float_file, quantised_file, images, choices=choices)
 
 
 def _check_calibration(quantize: str, calibration: Any, shape: tuple[int, ...]) -> None:
@@ -83,8 +107,8 @@ def _check_calibration(quantize: str, calibration: Any, shape: tuple[int, ...]) 
         raise UsageError(f"calibration must be uint8 [N, {wanted}], got {calibration.dtype} {list(calibration.shape)}.")
 
 
-def _converted(model: keras.Model, batch: int | None, optimise: str) -> bytes:
-    """Return a network as the converter makes it."""
+def converted(model: keras.Model, *, batch: int | None = 1, optimise: str = "none") -> bytes:
+    """Return the file that the converter makes of a network; see `write`."""
     module = tf.Module()
     module.variables_of_model = [variable.value for variable in model.variables]
 

@@ -60,6 +60,8 @@ def test_an_artifact_with_one_bit_changed_is_refused(name, inner, folder):
     try:
         with pytest.raises(EfficientNetError, match=f"^{re.escape(message)}$"):
             open_artifact(path)
+        if inner:
+            return
         done = subprocess.run(
             [PROGRAM.replace("export", "evaluate"), f"--artifact={path}", "--data=sample"],
             capture_output=True,

@@ -89,7 +89,7 @@ class LiteRTModel:
             rows = np.minimum(np.arange(self.batch), len(taken) - 1)
             for name, answer in self._run(image=taken[rows]).items():
                 parts[name].append(_real(answer[: len(taken)], details[name]))
-        return {name: np.concatenate(part) for name, part in parts.items()}
+        return {name: np.concatenate([_none_of(details[name]), *part]) for name, part in parts.items()}
 
     @property
     def batch(self) -> int:
@@ -111,3 +111,8 @@ def _real(answer: Array, detail: dict[str, Any]) -> Array:
     if np.issubdtype(answer.dtype, np.integer) and scale:
         return (np.float32(scale) * (answer.astype(np.int32) - zero_point)).astype(np.float32)
     return answer.astype(np.float32)
+
+
+def _none_of(detail: dict[str, Any]) -> Array:
+    """Return the answer for no pictures."""
+    return np.zeros((0, *detail["shape"][1:]), np.float32)
