@@ -16,7 +16,7 @@ from efficientnet_tf.exporting.deploy import trained
 from efficientnet_tf.exporting.report import about_of, write_report
 from efficientnet_tf.exporting.source import Source
 from efficientnet_tf.exporting.verify import Photographs, compare, read_photographs
-from efficientnet_tf.exporting.writers import WRITERS, Job, file_name
+from efficientnet_tf.exporting.writers import EXPLAINED, WRITERS, Job, explain, file_name
 from efficientnet_tf.locking import locked
 from efficientnet_tf.model import preprocessing_of
 from efficientnet_tf.native_output import held_back
@@ -106,7 +106,7 @@ def write_artifacts(source: Source, folder: Path, config: ExportConfig, announce
             config.verify_images,
             labels=source.labels,
             outputs=config.outputs,
-            trained_on=source.settings,
+            trained_on=source.settings or {"data": job.calibrated_on},
         )
         with tempfile.TemporaryDirectory(dir=folder, prefix=UNFINISHED) as scratch:
             rows = [_artifact(job, Path(scratch), form, quantize, photographs) for form, quantize in config.targets()]
@@ -131,7 +131,10 @@ def _artifact(job: Job, scratch: Path, form: str, quantize: str, photographs: Ph
         WRITERS[form](job, path, quantize)
     row = {"format": form, "quantize": quantize, "file": path.name, "bytes": _bytes(path), "sha256": digest(path)}
     try:
-        return {**row, **compare(path, quantize, photographs, batch=job.config.batch_of(form) or 1)}
+        row |= compare(path, quantize, photographs, batch=job.config.batch_of(form) or 1)
+        if form == "tflite" and quantize in EXPLAINED and row["latency"]:
+            row |= explain(job, path, quantize, photographs.pixels)
+        return row
     except MissingDependencyError as error:
         if job.config.verify is not None:
             raise

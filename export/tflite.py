@@ -20,6 +20,7 @@ from efficientnet_tf.exporting.quantization import (
     quantization_report,
     weights_only,
 )
+from efficientnet_tf.exporting.quantization.pixels import centre_pixels
 from efficientnet_tf.exporting.tflite_conversion import convert
 from efficientnet_tf.files import atomic_write_bytes
 
@@ -49,7 +50,7 @@ def write(
         quantize: `none`; `float16` (weights in half the bytes); `dynamic` (weights in int8, computed in int8 where the
             runtime can); `weights` (weights in int8, computed in float32); `int8` (nothing but integers); `mixed` (as
             int8, with the squeeze-and-excitation and the classifier in float32); `int16x8` (maps of 16 bits, weights
-            of 8).
+            of 8: nearest to float32 of the three, and far slower than it on a CPU).
         batch: how many pictures the file takes at a time; None for any number.
         calibration: uint8 [N, height, width, 3], from which `int8`, `mixed` and `int16x8` learn the range of each map.
         integer_io: type of the image of these three, and of the outputs of `int8`: `uint8`, `int8` (a pixel less 128)
@@ -74,6 +75,9 @@ def write(
     if quantize in CALIBRATED:
         _check_calibration(quantize, calibration, model.input_shape[1:])
     content = converted(model, batch=batch, optimise=quantize if quantize in OPTIMISED else "none")
+    if quantize in ("none", "weights"):
+        # The scale of the pixels goes into the first kernel: one pass over the picture fewer.
+        content, _ = centre_pixels(content, keep_addition=True)
     if quantize == "weights":
         content = weights_only(content)
     elif quantize in CALIBRATED:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import tempfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,15 @@ from efficientnet_tf.config.export import CALIBRATED
 from efficientnet_tf.exporting import portable, saved_model, tfjs, tflite
 from efficientnet_tf.exporting.calibration import calibration_source, read_calibration
 from efficientnet_tf.exporting.deploy import deploy, output_names
+from efficientnet_tf.exporting.edgetpu import unmapped
 from efficientnet_tf.exporting.page import write_page
 from efficientnet_tf.exporting.source import Source
+from efficientnet_tf.exporting.tflite_metadata import with_metadata
 from efficientnet_tf.files import atomic_write_bytes
 from efficientnet_tf.specs import Preprocessing
+
+#: Kinds of `.tflite` files whose layers are compared with those of the file in float32.
+EXPLAINED = ("weights", *CALIBRATED)
 
 Announce = Callable[[str], None]
 
@@ -74,20 +81,14 @@ def write_saved_model(job: Job, path: Path, quantize: str) -> Path:
 
 def write_tflite(job: Job, path: Path, quantize: str) -> Path:
     """Write a `.tflite` file with its metadata."""
-    options = {
-        "quantize": quantize,
-        "batch": job.config.batch_of("tflite"),
-        "calibration": job.calibration if quantize in CALIBRATED else None,
-        "integer_io": job.config.integer_io,
-    }
-    try:
-        tflite.write(job.deployed, path, **options)
-    except TypeError:  # TEMPORARY
-        tflite.write(job.deployed, path, quantize=quantize)
-    try:  # TEMPORARY
-        from efficientnet_tf.exporting.tflite_metadata import with_metadata
-    except ImportError:
-        return path
+    tflite.write(
+        job.deployed,
+        path,
+        quantize=quantize,
+        batch=job.config.batch_of("tflite"),
+        calibration=job.calibration if quantize in CALIBRATED else None,
+        integer_io=job.config.integer_io,
+    )
     content = with_metadata(
         path.read_bytes(),
         name=job.source.model.name,
@@ -128,6 +129,29 @@ def write_onnx(job: Job, path: Path, quantize: str) -> Path:
 def write_keras(job: Job, path: Path, quantize: str) -> Path:
     """Write a `.keras` file of the network as it was trained, for those who train on."""
     return portable.write(job.source.model, path)
+
+
+def explain(job: Job, path: Path, quantize: str, pixels: np.ndarray[Any, Any]) -> dict[str, Any]:
+    """Return what can be told of a quantised `.tflite` file besides its answers, for its row of the report.
+
+    Args:
+        job: the export.
+        path: the file.
+        quantize: its kind.
+        pixels: uint8 [N, height, width, 3], to compare its layers on.
+
+    Returns:
+        `quantization`, see `tflite.explain`; of a file of integers also `edge_tpu`: how many operations an Edge TPU
+        would leave to the processor, by the reason.
+    """
+    beside = path.with_name(file_name("tflite", "none"))
+    with tempfile.TemporaryDirectory() as scratch:
+        if not beside.is_file():
+            beside = tflite.write(job.deployed, Path(scratch, "model.tflite"), batch=job.config.batch_of("tflite"))
+        found: dict[str, Any] = {"quantization": tflite.explain(beside, path, pixels, quantize=quantize)}
+    if quantize == "int8":
+        found["edge_tpu"] = dict(Counter(operation.reason for operation in unmapped(path.read_bytes())))
+    return found
 
 
 WRITERS: dict[str, Callable[[Job, Path, str], Path]] = {

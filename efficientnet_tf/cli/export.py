@@ -41,7 +41,7 @@ def print_report(rows: Sequence[dict[str, Any]], folder: Path) -> None:
         pad_edge=False,
         padding=(0, 1),
     )
-    for heading in ("artifact", "MB", "max diff.", "mean diff.", "top-1", "ms", "verified"):
+    for heading in ("artifact", "MB", "max diff.", "top-1", "ms", "verified"):
         table.add_column(heading, justify="left" if heading == "artifact" else "right", no_wrap=True)
     for row in rows:
         table.add_row(row["file"], f"{row['bytes'] / 1e6:.1f}", *_figures(row))
@@ -55,8 +55,8 @@ def print_report(rows: Sequence[dict[str, Any]], folder: Path) -> None:
 def _figures(row: dict[str, Any]) -> list[str]:
     """Return the cells of what an artifact showed; those of what it does not answer are empty."""
     if not row["photographs"]:
-        return ["", "", "", "", "no"]
-    shapes = {"max_difference": ".1e", "mean_difference": ".1e", "top1_agreement": ".0%", "latency_ms": ".1f"}
+        return ["", "", "", "no"]
+    shapes = {"max_difference": ".1e", "top1_agreement": ".0%", "latency_ms": ".1f"}
     cells = ["" if row[name] is None else format(row[name], shape) for name, shape in shapes.items()]
     return [*cells, "yes" if row["verified"] else "no"]
 

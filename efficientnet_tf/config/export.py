@@ -42,9 +42,10 @@ class ExportConfig(SourceOptions):
         ("none",),
         "Artifacts",
         "Kinds of each artifact: none (float32); float16; for TensorFlow Lite dynamic (int8 weights, computed in int8 "
-        "where the runtime can), weights (int8 weights, computed in float32), int8 (all in int8), mixed (int8, with "
-        "float32 where it costs least and helps most), int16x8 (int16 maps, int8 weights); for TensorFlow.js uint8 "
-        "(weights). Each format takes those it has.",
+        "where the runtime can), weights (int8 weights, computed in float32), int8 (all in int8), mixed (int8, but "
+        "the inside of squeeze-and-excitation and the classifier in float32), int16x8 (int16 maps, int8 weights: the "
+        "nearest to float32, and slow on a processor); for TensorFlow.js uint8 (weights). Each format takes those it "
+        "has.",
         choices=tuple(dict.fromkeys(name for names in QUANTIZATIONS.values() for name in names)),
     )
     outputs: tuple[str, ...] = option(

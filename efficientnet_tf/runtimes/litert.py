@@ -12,6 +12,7 @@ import numpy as np
 from efficientnet_tf.errors import EfficientNetError, MissingDependencyError, UsageError
 from efficientnet_tf.native_output import held_back
 from efficientnet_tf.runtimes.artifact import labels_beside, preprocessing_beside
+from efficientnet_tf.runtimes.tflite_metadata import read_metadata
 from efficientnet_tf.specs import Preprocessing
 
 Array = np.ndarray[Any, Any]
@@ -56,8 +57,9 @@ class LiteRTModel:
         if np.dtype(inputs["image"]["dtype"]) not in OFFSETS:
             raise EfficientNetError(f"{path} takes pictures as {np.dtype(inputs['image']['dtype'])}, which are none.")
         self._image = inputs["image"]
-        self.labels: list[str] | None = labels_beside(path.parent)
-        self.preprocessing: Preprocessing | None = preprocessing_beside(path.parent)
+        metadata = read_metadata(path.read_bytes())
+        self.labels: list[str] | None = metadata.get("labels") or labels_beside(path.parent)
+        self.preprocessing: Preprocessing | None = metadata.get("preprocessing") or preprocessing_beside(path.parent)
 
     def predict(self, images: Array) -> Array:
         """Return probabilities, float32 [N, classes], of pixels, uint8 [N, height, width, 3].

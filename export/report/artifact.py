@@ -32,7 +32,7 @@ def artifact_section(row: Row, subject: Subject) -> Html:
     if row.get("max_difference") is not None:
         parts.append(_figures(row))
     parts += [_other_outputs(row), _photographs(row, subject), _quantization(row.get("quantization"))]
-    parts += [_use(row, subject), _operations(row)]
+    parts += [_edge_tpu(row), _use(row, subject), _operations(row)]
     return section(anchor(row), row["file"], *parts)
 
 
@@ -160,6 +160,18 @@ def _change(keras: float, own: float) -> str:
     """
     before, after = f"{100 * keras:.1f}", f"{100 * own:.1f}"
     return f"{after}\u00a0%" if before == after else f"{before} \u2192 {after}\u00a0%"
+
+
+def _edge_tpu(row: Row) -> Html | None:
+    """Return what an Edge TPU would leave to the processor, where that was looked for."""
+    found: Mapping[str, int] | None = row.get("edge_tpu")
+    if found is None:
+        return None
+    told = "By Coral\u2019s table of supported operations; its compiler was not run."
+    if not found:
+        return element("p", f"An Edge TPU would take every operation. {told}", class_="note")
+    reasons = "; ".join(f"{count(number, 'operation')}: {reason}" for reason, number in found.items())
+    return element("p", f"An Edge TPU would leave to the processor {reasons}. {told}", class_="note")
 
 
 def _quantization(found: Mapping[str, Any] | None) -> Html | None:

@@ -1,0 +1,55 @@
+"""A network of integers from one in float32 and some pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from efficientnet_tf.exporting.quantization.bias import correct_biases
+from efficientnet_tf.exporting.quantization.interface import set_interface
+from efficientnet_tf.exporting.quantization.pixels import centre_pixels
+from efficientnet_tf.exporting.quantization.recipes import BITS, integers
+from efficientnet_tf.exporting.quantization.statistics import gather
+
+#: The kinds that need pictures to learn the ranges of their maps from.
+CALIBRATED = tuple(BITS)
+
+
+#: What is done to make the three kinds, and why: as a report tells it. Measured by benchmarks/quantization.py.
+CHOICES = {
+    "preprocessing": "part of the input's zero point and of the first kernel, so that pixels are not rounded",
+    "ranges": "of least error relative to each picture's own signal, after SiLU where there is one; in int16x8 twice "
+    "what was seen",
+    "kernels": "int8, symmetric, with a scale for each channel that comes out",
+    "biases": "corrected by the mean error of the rounded kernels on the calibration pictures",
+}
+#: What is computed in float32 in each kind.
+COMPUTED_IN_FLOAT32 = {
+    "int8": "nothing",
+    "mixed": "the inside of squeeze-and-excitation, the classifier and its softmax",
+    "int16x8": "nothing",
+}
+
+
+def quantise(content: bytes, images: np.ndarray[Any, Any], *, kind: str, integer_io: str) -> bytes:
+    """Return a quantised `.tflite` file.
+
+    Args:
+        content: a file in float32 with a batch of one, from `image`, pixels of 0...255.
+        images: uint8 [N, height, width, 3], to calibrate on.
+        kind: one of `CALIBRATED`.
+        integer_io: type of the picture, and in `int8` of the answers: uint8, int8 (pixels less 128) or float32.
+
+    Raises:
+        MissingDependencyError: ai-edge-quantizer is not installed.
+        EfficientNetError: a network that it cannot quantise.
+    """
+    float_image = integer_io == "float32"
+    content, centre = centre_pixels(content, keep_addition=float_image)
+    pixels = images.astype(np.float32) - centre
+    statistics = gather(content, pixels)
+    corrected = correct_biases(content, statistics)
+    made = integers(corrected, statistics, kind=kind, centre=centre, float_image=float_image)
+    outputs = integer_io if kind == "int8" else "float32"
+    return set_interface(made, image=integer_io, centre=centre, outputs=outputs)
