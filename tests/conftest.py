@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +36,19 @@ def _no_seed_of_another_test() -> None:
 
         if context.global_seed() is not None:
             context.set_global_seed(None)
+
+
+@pytest.fixture(scope="session")
+def modules() -> Path:
+    """Return the folder of the installed npm modules; a skip is a failure in CI."""
+    from efficientnet_tf.errors import MissingDependencyError
+    from efficientnet_tf.runtimes import nodejs
+
+    try:
+        nodejs.find_node()
+        return nodejs.find_modules()
+    except MissingDependencyError as error:
+        pytest.skip(str(error))
 
 
 @pytest.hookimpl(wrapper=True)

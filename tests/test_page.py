@@ -22,16 +22,6 @@ LABELS = ["</script><b>one", "zwei & two", '"trois"', "四", "five"]
 HERE = writing.HERE
 
 
-@pytest.fixture(scope="module")
-def modules():
-    """The folder of the installed modules; a skip is a failure in CI (conftest.py)."""
-    try:
-        nodejs.find_node()
-        return nodejs.find_modules()
-    except MissingDependencyError as error:
-        pytest.skip(str(error))
-
-
 # The file
 
 

@@ -16,11 +16,9 @@ from PIL import Image
 from efficientnet_tf import EfficientNet
 from efficientnet_tf.data.decoding import decode_and_crop
 from efficientnet_tf.data.sources import SAMPLE
-from efficientnet_tf.errors import MissingDependencyError
 from efficientnet_tf.exporting import tfjs
 from efficientnet_tf.exporting.deploy import deploy
 from efficientnet_tf.exporting.page import library, write_page
-from efficientnet_tf.runtimes import nodejs
 from efficientnet_tf.specs import Preprocessing
 
 RECORD = Preprocessing((64, 64), crop_padding=8)
@@ -31,16 +29,6 @@ PHOTOGRAPH = SAMPLE / "animals" / "panda.jpg"
 LEVELS = 2
 #: How far the answers of a runtime may be from Keras' on the very same pixels.
 TOLERANCE = 1e-5
-
-
-@pytest.fixture(scope="module")
-def modules():
-    """The folder of the installed modules; a skip is a failure in CI (conftest.py)."""
-    try:
-        nodejs.find_node()
-        return nodejs.find_modules()
-    except MissingDependencyError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")

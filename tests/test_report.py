@@ -6,12 +6,12 @@ import base64
 import dataclasses
 import io
 import re
-import shutil
 import subprocess
 
 import keras
 import numpy as np
 import pytest
+from browser import chromium
 from PIL import Image
 from reports import LABELS, Page, drawn_answers, picture, read, report, resolved
 
@@ -206,14 +206,6 @@ def test_settings_that_differ_stand_first(tmp_path):
     assert page.row("label_smoothing")[1] == "0.1"
     everything = {row[0] for row in page.rows[begin + 4 :] if row}
     assert everything >= {field.name for field in dataclasses.fields(config)} - {"preview"}
-
-
-def chromium() -> str:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = next((path for name in names if (path := shutil.which(name))), None)
-    if found is None:
-        pytest.skip("needs Chromium")
-    return found
 
 
 @pytest.mark.slow

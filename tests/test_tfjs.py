@@ -10,12 +10,11 @@ import keras
 import numpy as np
 import pytest
 
-from efficientnet_tf.errors import EfficientNetError, MissingDependencyError, UsageError
+from efficientnet_tf.errors import EfficientNetError, UsageError
 from efficientnet_tf.exporting import tfjs as export
 from efficientnet_tf.exporting import tfjs_weights as stored
 from efficientnet_tf.exporting.tfjs_graph import inference_graph
 from efficientnet_tf.exporting.tfjs_ops import OPS
-from efficientnet_tf.runtimes import nodejs
 from efficientnet_tf.runtimes.tfjs import TfjsModel
 from efficientnet_tf.specs.preprocessing import Preprocessing
 
@@ -57,16 +56,6 @@ def exported(request, model, tmp_path_factory):
         patch.setattr(stored, "SMALLEST_UINT8", stored.SMALLEST_QUANTIZED)
         folder = tmp_path_factory.mktemp(request.param) / "tfjs"
         return request.param, export.write(model, folder, quantize=request.param, metadata=METADATA)
-
-
-@pytest.fixture(scope="module")
-def modules():
-    """The folder of the installed modules; a skip is a failure in CI (conftest.py)."""
-    try:
-        nodejs.find_node()
-        return nodejs.find_modules()
-    except MissingDependencyError as error:
-        pytest.skip(str(error))
 
 
 def _images(count):

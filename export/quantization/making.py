@@ -19,8 +19,8 @@ CALIBRATED = tuple(BITS)
 #: What is done to make the three kinds, and why: as a report tells it. Measured by benchmarks/quantization.py.
 CHOICES = {
     "preprocessing": "part of the input's zero point and of the first kernel, so that pixels are not rounded",
-    "ranges": "of least error relative to each picture's own signal, after SiLU where there is one; in int16x8 twice "
-    "what was seen",
+    "ranges": "of least error relative to each picture's own signal, after SiLU where there is one; in int16x8 eight "
+    "times what was seen",
     "kernels": "int8, symmetric, with a scale for each channel that comes out",
     "biases": "corrected by the mean error of the rounded kernels on the calibration pictures",
 }

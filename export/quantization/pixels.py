@@ -54,13 +54,15 @@ def centre_pixels(content: bytes, *, keep_addition: bool) -> tuple[bytes, int]:
     found = _preprocessing(graph)
     if found is None:
         return content, 0
+    centre = -found.offset / found.scale
+    integer = round(centre[0])
+    absorbed = not keep_addition and np.abs(centre - integer).max() < TOLERANCE and 0 <= integer <= 255
+    if not absorbed and [operation.kind for operation in found.operations] == ["ADD"]:
+        return content, 0  # it begins as it would here
     convolution = found.convolution
     kernel = graph.constant(convolution.inputs[1])
     assert kernel is not None
     graph.replace_input(convolution, 1, (kernel * found.scale).astype(np.float32))
-    centre = -found.offset / found.scale
-    integer = round(centre[0])
-    absorbed = not keep_addition and np.abs(centre - integer).max() < TOLERANCE and 0 <= integer <= 255
     gone = {id(operation.record) for operation in found.operations}
     if absorbed or not centre.any():
         _read_instead(graph, found.normalised, found.image)

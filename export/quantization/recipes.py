@@ -21,6 +21,9 @@ Ranges = dict[str, dict[str, Any]]
 #: Bits of the maps in each kind; kernels have 8.
 BITS = {"int8": 8, "mixed": 8, "int16x8": 16}
 
+#: How many times what was seen 16 bits reach to: three of them for pictures unlike those of the calibration leave
+#: more than the kernels of 8 bits do.
+ROOM = 8.0
 #: Up to which pixel the integers of an int16 picture reach: they are 128 times the pixels.
 INT16_PIXELS = 32767 / 128
 
@@ -90,9 +93,9 @@ def _ranges(content: bytes, statistics: Mapping[int, Statistics], bits: int, cen
         bounds = choose_ranges(content, statistics)
         # A scale of 1, whatever the pictures hold.
         bounds[inputs["image"]] = (-centre, 255 - centre)
-    else:  # there is room for all that was seen, and as much again for what was not
+    else:
         bounds = {
-            tensor: (2.0 * min(0.0, float(seen.lowest.min())), 2.0 * max(0.0, float(seen.highest.max())))
+            tensor: (ROOM * min(0.0, float(seen.lowest.min())), ROOM * max(0.0, float(seen.highest.max())))
             for tensor, seen in statistics.items()
         }
         bounds[inputs["image"]] = (-INT16_PIXELS, INT16_PIXELS)
