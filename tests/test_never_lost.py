@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import keras
 import pytest
@@ -211,6 +213,16 @@ def test_killed_at_random_moments(photographs, uninterrupted, tmp_path):
     assert_same(run, uninterrupted)
 
 
+def evaluated(run: Path, prepare: str) -> dict[str, Any]:
+    """Return what efficientnet-evaluate says of a run."""
+    script = DRIVER.format(prepare=prepare).replace("train", "evaluate")
+    done = subprocess.run(
+        [sys.executable, "-c", script, f"--model_dir={run}", "--json"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
 def test_going_on_with_another_number_of_devices(photographs, tmp_path):
     run = tmp_path / "run"
     stopped = call(photographs, run, prepare=KILLED_AFTER_STEP.format(step=2, signal="SIGTERM"))
@@ -224,3 +236,10 @@ def test_going_on_with_another_number_of_devices(photographs, tmp_path):
     assert finished.returncode == 0, finished.stderr
     assert "  Going on from step 6 of 15 (epoch 2, batch 3).\n" in finished.stdout
     assert Run(run).epochs() == SETTINGS["epochs"]
+    # And what it is measured to be does not depend on them.
+    figures = [evaluated(run, prepare) for prepare in ("", ON_TWO_DEVICES)]
+    assert figures[0] == figures[1]
+    measured = json.loads((run / "metrics.json").read_text())
+    assert {name: figures[0][name] for name in ("top1", "loss", "ece")} == {
+        name: measured[name] for name in ("top1", "loss", "ece")
+    }
