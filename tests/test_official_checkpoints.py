@@ -78,7 +78,9 @@ ROOTS = {
 }
 
 
-@pytest.mark.parametrize("variant", ROOTS)
+@pytest.mark.parametrize(
+    "variant", [pytest.param(name, marks=[pytest.mark.slow] if name == "condconv-4e" else []) for name in ROOTS]
+)
 def test_logits_of_a_checkpoint_with_official_names(variant, tmp_path):
     arguments = {"image_size": 64, "classifier_activation": None}
     model = randomise(efn.EfficientNet(variant, weights=None, **arguments), seed=3)

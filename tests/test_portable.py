@@ -27,7 +27,9 @@ print(sorted({type(layer).__module__.split(".")[0] for layer in model.layers}))
 """
 
 
-@pytest.mark.parametrize("variant", ["b0", "v2-b0", "edgetpu-s", "resnet50"])
+@pytest.mark.parametrize(
+    "variant", ["b0", *(pytest.param(name, marks=pytest.mark.slow) for name in ("v2-b0", "edgetpu-s", "resnet50"))]
+)
 def test_portable_file_loads_without_this_package(variant, tmp_path):
     model = randomise(efn.EfficientNet(variant, weights=None, image_size=64, classes=5), seed=1)
     rows = efn.export(model, tmp_path / "out", formats=["keras"], verify="sample", verify_images=2)

@@ -14,9 +14,10 @@ from efficientnet_tf.cli import predict
 from efficientnet_tf.config import PredictConfig
 from efficientnet_tf.data.sources import SAMPLE
 from efficientnet_tf.errors import EfficientNetError, UsageError
-from efficientnet_tf.exporting import export
+from efficientnet_tf.exporting import deploy, export, tflite
 from efficientnet_tf.prediction import open_predictor, predict_files
 from efficientnet_tf.pretrained import EfficientNet
+from efficientnet_tf.specs import Preprocessing
 
 COFFEE = Path(skimage.__file__).parent / "data" / "coffee.png"
 
@@ -84,23 +85,36 @@ def test_logits_are_shown_as_probabilities(artifacts, tmp_path):
         )
 
 
-def test_labels_that_do_not_fit(artifacts, tmp_path):
-    for name in ("model.tflite", "preprocessing.json"):
-        (tmp_path / name).write_bytes((artifacts / name).read_bytes())
-    (tmp_path / "labels.txt").write_text("one\ntwo\n")
-    predictor = open_predictor(PredictConfig(artifact=str(tmp_path / "model.tflite")))
-    with pytest.raises(EfficientNetError, match=r"model\.tflite has 1000 outputs, and labels\.txt names 2 classes\.$"):
+@pytest.fixture
+def bare(tmp_path):
+    """A `.tflite` file that says nothing of labels and preprocessing, as those of others may be."""
+    model = deploy(EfficientNet("tiny", weights=None, classes=3))
+    return tflite.write(model, tmp_path / "model.tflite")
+
+
+def test_labels_that_do_not_fit(bare):
+    beside = bare.parent / "preprocessing.json"
+    beside.write_text(json.dumps(Preprocessing((32, 32)).to_json()))
+    (bare.parent / "labels.txt").write_text("one\ntwo\n")
+    predictor = open_predictor(PredictConfig(artifact=str(bare)))
+    with pytest.raises(EfficientNetError, match=r"model\.tflite has 3 outputs, and labels\.txt names 2 classes\.$"):
         predict_files(predictor, [SAMPLE / "tools"])
     for text in ("[]", "null", "{}", "not json"):
-        (tmp_path / "preprocessing.json").write_text(text)
+        beside.write_text(text)
         with pytest.raises(EfficientNetError, match=r"preprocessing\.json is not a preprocessing record: "):
-            open_predictor(PredictConfig(artifact=str(tmp_path / "model.tflite")))
+            open_predictor(PredictConfig(artifact=str(bare)))
 
 
-def test_artifact_without_a_record(artifacts, tmp_path):
-    (tmp_path / "model.tflite").write_bytes((artifacts / "model.tflite").read_bytes())
+def test_artifact_without_a_record(bare):
     with pytest.raises(UsageError, match=r"model\.tflite does not say how photographs become its input; put prepro"):
-        open_predictor(PredictConfig(artifact=str(tmp_path / "model.tflite")))
-    (tmp_path / "preprocessing.json").write_bytes((artifacts / "preprocessing.json").read_bytes())
+        open_predictor(PredictConfig(artifact=str(bare)))
+    (bare.parent / "preprocessing.json").write_text(json.dumps(Preprocessing((32, 32)).to_json()))
+    predictor = open_predictor(PredictConfig(artifact=str(bare)))
+    assert predictor.labels == ["0", "1", "2"]
+
+
+def test_an_exported_file_needs_nothing_beside_it(artifacts, tmp_path):
+    (tmp_path / "model.tflite").write_bytes((artifacts / "model.tflite").read_bytes())
     predictor = open_predictor(PredictConfig(artifact=str(tmp_path / "model.tflite")))
-    assert predictor.labels == [str(index) for index in range(1000)]
+    assert predictor.labels[388] == "giant panda"
+    assert predictor.record.image_size == (64, 64)

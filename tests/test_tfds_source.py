@@ -149,6 +149,7 @@ def fake(count: int) -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 def test_a_set_trains(tmp_path: Path) -> None:
     with fake(20):
         config = TrainConfig(

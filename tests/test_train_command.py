@@ -242,6 +242,7 @@ def on_one_and_two_devices(freeze: str, head_epochs: int) -> tuple[float, float]
     return moved, difference
 
 
+@pytest.mark.slow
 def test_two_devices_train_as_one():
     # Two steps of the classifier alone, and three of all but batch normalisation.
     moved, difference = on_one_and_two_devices("bn", 2)
