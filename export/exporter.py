@@ -12,7 +12,7 @@ import keras
 
 from efficientnet_tf.config import ExportConfig
 from efficientnet_tf.errors import EfficientNetError, MissingDependencyError, UsageError
-from efficientnet_tf.exporting.deploy import trained
+from efficientnet_tf.exporting.deploy import output_names, trained
 from efficientnet_tf.exporting.report import about_of, write_report
 from efficientnet_tf.exporting.source import Source
 from efficientnet_tf.exporting.verify import Photographs, compare, read_photographs
@@ -105,7 +105,7 @@ def write_artifacts(source: Source, folder: Path, config: ExportConfig, announce
             config.verify,
             config.verify_images,
             labels=source.labels,
-            outputs=config.outputs,
+            outputs=output_names(job.deployed),
             trained_on=source.settings or {"data": job.calibrated_on},
         )
         with tempfile.TemporaryDirectory(dir=folder, prefix=UNFINISHED) as scratch:

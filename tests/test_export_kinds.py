@@ -10,6 +10,7 @@ import pytest
 from networks import randomise
 
 from efficientnet_tf.config import QUANTIZATIONS
+from efficientnet_tf.errors import UsageError
 from efficientnet_tf.exporting import export, tflite
 from efficientnet_tf.pretrained import EfficientNet
 from efficientnet_tf.runtimes import open_artifact
@@ -86,6 +87,12 @@ def test_a_file_alone_knows_its_labels_and_its_preprocessing(folder, model, tmp_
             }
         finally:
             artifact.close()
+
+
+def test_an_unknown_output_is_named_before_anything_is_written(model, tmp_path):
+    with pytest.raises(UsageError, match=r"^Unknown output 'feature'\. Did you mean 'features'\? Allowed: "):
+        export(model, tmp_path / "out", formats=["tflite"], outputs=["feature"])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_integers_take_the_bytes_of_a_picture(folder):
