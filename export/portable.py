@@ -12,7 +12,7 @@ from efficientnet_tf.layers import StochasticDepth
 from efficientnet_tf.model import with_probabilities
 
 
-def write(model: keras.Model, path: Path) -> Path:
+def write(model: keras.Model, path: Path, *, image_size: tuple[int, int] | None = None) -> Path:
     """Write a network, as it was trained, with layers that every Keras has.
 
     Stochastic depth becomes the dropout of whole examples, which is the same thing, so that the network can also be
@@ -21,16 +21,17 @@ def write(model: keras.Model, path: Path) -> Path:
     Args:
         model: as built by `EfficientNet`.
         path: the `.keras` file.
+        image_size: (height, width) of the input in pixels; by default the model's own.
 
     Raises:
         UsageError: a layer that Keras has no equal of (CondConv).
     """
-    with_probabilities(portable(model)).save(path)
+    with_probabilities(portable(model, image_size=image_size)).save(path)
     return path
 
 
-def portable(model: keras.Model) -> keras.Model:
-    """Return a copy of a network with plain Keras layers, and the same weights.
+def portable(model: keras.Model, *, image_size: tuple[int, int] | None = None) -> keras.Model:
+    """Return a copy of a network with plain Keras layers, and the same weights; perhaps for another size of input.
 
     >>> from efficientnet_tf import EfficientNet
     >>> copy = portable(EfficientNet("tiny", weights=None))
@@ -48,7 +49,10 @@ def portable(model: keras.Model) -> keras.Model:
             )
         return type(layer).from_config(layer.get_config())
 
-    copy = keras.models.clone_model(model, clone_function=clone)
+    image = None
+    if image_size not in (None, tuple(model.input_shape[1:3])):
+        image = keras.Input((*image_size, model.input_shape[3]), dtype=model.inputs[0].dtype, name=model.inputs[0].name)
+    copy = keras.models.clone_model(model, image, clone_function=clone)
     for layer in copy.layers:
         weights = model.get_layer(layer.name).get_weights()
         if weights and not isinstance(layer, layers.Dropout):

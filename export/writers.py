@@ -128,7 +128,7 @@ def write_onnx(job: Job, path: Path, quantize: str) -> Path:
 
 def write_keras(job: Job, path: Path, quantize: str) -> Path:
     """Write a `.keras` file of the network as it was trained, for those who train on."""
-    return portable.write(job.source.model, path)
+    return portable.write(job.source.model, path, image_size=job.record.image_size)
 
 
 def explain(job: Job, path: Path, quantize: str, pixels: np.ndarray[Any, Any]) -> dict[str, Any]:

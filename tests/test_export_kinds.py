@@ -33,7 +33,7 @@ def folder(model, tmp_path_factory):
     export(
         model,
         folder,
-        formats=["tflite", "onnx"],
+        formats=["tflite", "onnx", "keras"],
         quantize=KINDS,
         labels=LABELS,
         outputs=["probabilities", "pooled_features"],
@@ -54,7 +54,7 @@ def test_the_command_names_the_kinds_that_are_written():
 
 def test_every_kind_is_verified(folder):
     found = rows(folder)
-    assert list(found) == ["model_int8.tflite", "model_weights.tflite", "model.onnx"]
+    assert list(found) == ["model_int8.tflite", "model_weights.tflite", "model.onnx", "model.keras"]
     assert all(row["verified"] for row in found.values())
     assert {"pooled_features"} == set(found["model_int8.tflite"]["outputs"])
     assert found["model.onnx"]["max_difference"] <= 1e-4
