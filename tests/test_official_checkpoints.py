@@ -79,7 +79,7 @@ ROOTS = {
 
 
 @pytest.mark.parametrize(
-    "variant", [pytest.param(name, marks=[pytest.mark.slow] if name == "condconv-4e" else []) for name in ROOTS]
+    "variant", [pytest.param(name, marks=[] if name == "b0" else [pytest.mark.slow]) for name in ROOTS]
 )
 def test_logits_of_a_checkpoint_with_official_names(variant, tmp_path):
     arguments = {"image_size": 64, "classifier_activation": None}

@@ -12,6 +12,7 @@ from efficientnet_tf.model import preprocessing_of
 from efficientnet_tf.run import open_run
 
 
+@pytest.mark.slow
 def test_a_scaled_network_from_training_to_export(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = TrainConfig(variant="tiny", width=2.0, depth=1.5, weights="none", data="sample", steps=1, batch_size=8)

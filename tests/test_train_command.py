@@ -86,6 +86,7 @@ def test_colours_are_learned(run):
     assert min(losses) < losses[0]
 
 
+@pytest.mark.slow
 def test_configuration_runs_again_to_the_same_weights(run, tmp_path):
     from efficientnet_tf.flags import parse
 
@@ -115,6 +116,7 @@ def test_best_network_is_kept_and_training_ends_early(data, tmp_path):
     assert result.metrics["loss"] == pytest.approx(min(losses), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_steps_instead_of_epochs(data, tmp_path):
     settings = {**QUICK, "epochs": None, "steps": 4, "head_epochs": 0}
     result = efn.train(efn.TrainConfig(data=str(data), model_dir=str(tmp_path / "run"), **settings))

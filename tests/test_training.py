@@ -127,6 +127,7 @@ def test_head_first_then_all_but_batch_normalisation():
         assert not [name for name in names if name.endswith("bn")]
 
 
+@pytest.mark.slow
 def test_batch_normalisation_learns_when_nothing_is_frozen():
     model = small_model()
     model.compile(**efn.recipe("scratch", model, steps=2))
