@@ -21,6 +21,8 @@ from efficientnet_tf.locking import locked
 from efficientnet_tf.model import preprocessing_of
 from efficientnet_tf.native_output import held_back
 from efficientnet_tf.run import (
+    CHECKPOINTS,
+    CONFIG,
     LABELS,
     PREPROCESSING,
     REPORT,
@@ -93,6 +95,7 @@ def write_artifacts(source: Source, folder: Path, config: ExportConfig, announce
         announce: called with a line for each step.
     """
     job = Job(source, config, announce)
+    _refuse_to_replace(folder, config)
     with locked(folder, f"Another export is writing to {folder}. Give another --output_dir."):
         # What an export that was killed has left: nobody else is writing here.
         for leftover in folder.glob(f"{UNFINISHED}*"):
@@ -108,6 +111,8 @@ def write_artifacts(source: Source, folder: Path, config: ExportConfig, announce
             outputs=output_names(job.deployed),
             trained_on=source.settings or {"data": job.calibrated_on},
         )
+        if config.calibrated:
+            _ = job.calibration  # what is wrong with it is told before anything is written
         with tempfile.TemporaryDirectory(dir=folder, prefix=UNFINISHED) as scratch:
             rows = [_artifact(job, Path(scratch), form, quantize, photographs) for form, quantize in config.targets()]
             _refuse_broken(rows)
@@ -139,6 +144,16 @@ def _artifact(job: Job, scratch: Path, form: str, quantize: str, photographs: Ph
         if job.config.verify is not None:
             raise
         return {**row, "photographs": 0, "verified": False, "reason": str(error)}
+
+
+def _refuse_to_replace(folder: Path, config: ExportConfig) -> None:
+    """Refuse a folder in which an export would replace what is none."""
+    if any((folder / name).exists() for name in (CONFIG, CHECKPOINTS)):
+        raise UsageError(f"{folder} holds a run, whose files an export would replace. Give another --output_dir.")
+    for target in (folder / file_name(*kind) for kind in config.targets()):
+        graphs = ("model.json", "saved_model.pb")
+        if target.is_dir() and any(target.iterdir()) and not any((target / name).is_file() for name in graphs):
+            raise UsageError(f"{target} is a folder of something else. Give another --output_dir.")
 
 
 def _refuse_strangers(source: Source, record: Preprocessing, folder: Path) -> None:

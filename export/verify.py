@@ -53,6 +53,10 @@ BOUNDS = {
 }
 
 
+#: Of fewer clear photographs than these none may have another top class.
+FEW = 8
+
+
 def compare(
     path: Path,
     quantize: str,
@@ -165,7 +169,7 @@ def _lost(share: float, clear: int, agreement: float | None) -> str | None:
     (None, 'another top class on 2 of the 12 photographs where Keras leads by 0.1 or more, allowed 1')
     """
     lost = round(clear * (1 - agreement)) if agreement is not None else 0
-    allowed = 0 if share == 1 else max(1, int(clear * (1 - share) + 1e-9))
+    allowed = 0 if share == 1 or clear < FEW else max(1, int(clear * (1 - share) + 1e-9))
     if lost <= allowed:
         return None
     return (

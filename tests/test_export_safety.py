@@ -72,6 +72,36 @@ def test_an_artifact_with_one_bit_changed_is_refused(name, inner, folder):
         file.write_bytes(whole)
 
 
+def test_a_folder_is_known_however_it_is_named(folder, monkeypatch):
+    shard = folder / "tfjs" / "group1-shard1of1.bin"
+    whole = shard.read_bytes()
+    change_a_byte(shard)
+    monkeypatch.chdir(folder / "tfjs")
+    try:
+        with pytest.raises(EfficientNetError, match=r"its SHA-256 differs"):
+            check_report(Path("."))
+    finally:
+        shard.write_bytes(whole)
+
+
+def test_what_is_no_export_is_not_replaced(model, tmp_path):
+    run = Run(tmp_path / "run")
+    run.make_folder()
+    run.save_model(model)
+    (run.path / "config.json").write_text("{}")
+    before = digest(run.path)
+    message = f"{run.path} holds a run, whose files an export would replace. Give another --output_dir."
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
+        export(model, run.path, formats=["keras"], verify_images=1)
+    assert digest(run.path) == before
+    (tmp_path / "out" / "tfjs").mkdir(parents=True)
+    (tmp_path / "out" / "tfjs" / "mine.txt").write_text("mine")
+    message = f"{tmp_path / 'out' / 'tfjs'} is a folder of something else. Give another --output_dir."
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
+        export(model, tmp_path / "out", formats=["tfjs"], verify_images=1)
+    assert (tmp_path / "out" / "tfjs" / "mine.txt").read_text() == "mine"
+
+
 def test_a_file_more_in_an_artifact_is_refused(folder):
     stranger = folder / "tfjs" / "more.js"
     stranger.write_text("alert(1)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -92,7 +93,8 @@ def check_report(path: Path) -> None:
     Raises:
         EfficientNetError: it is another one than was verified, or the report cannot be read.
     """
-    report = path.parent / REPORT
+    whole = Path(os.path.abspath(path))  # "." has no name of its own
+    report = whole.parent / REPORT
     if not report.is_file():
         return
     try:
@@ -100,7 +102,7 @@ def check_report(path: Path) -> None:
         verified = {str(row["file"]): row.get("sha256") for row in rows}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EfficientNetError(f"{report} is not the report of an export.") from error
-    expected = verified.get(path.name)
+    expected = verified.get(whole.name)
     if expected is not None and digest(path) != expected:
         raise EfficientNetError(
             f"{path} is not the artifact that {report} was written for: its SHA-256 differs. Export it again."
