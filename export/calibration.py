@@ -75,7 +75,7 @@ def _pictures(source: str, options: dict[str, Any], record: Preprocessing, numbe
     if kind == "folder" and len({name.split("/")[0] for name in list_images(Path(path))[0] if "/" in name}) < 2:
         # Without classes, which nothing here depends on.
         files, _ = readable_images([path])
-        for row in _evenly([""] * len(files), number):
+        for row in spread(len(files), number):
             yield decode_and_crop(Path(files[row]).read_bytes(), record).numpy()
         return
     read = read_source(source, "train", **options)
@@ -84,6 +84,15 @@ def _pictures(source: str, options: dict[str, Any], record: Preprocessing, numbe
             yield decode_and_crop(read.read(row), record).numpy()
     else:
         yield from _from_records(read, record, number)
+
+
+def spread(total: int, number: int) -> list[int]:
+    """Return positions of at most so many, spread evenly.
+
+    >>> spread(10, 4), spread(2, 5)
+    ([0, 3, 6, 9], [0, 1])
+    """
+    return [int(place) for place in np.linspace(0, total - 1, min(total, number)).round()]
 
 
 def _evenly(classes: Sequence[Any], number: int) -> list[int]:
@@ -97,14 +106,12 @@ def _evenly(classes: Sequence[Any], number: int) -> list[int]:
         rows.setdefault(name, []).append(row)
     if number < len(rows):
         names = list(rows)
-        rows = {
-            names[place]: rows[names[place]] for place in np.linspace(0, len(names) - 1, number).round().astype(int)
-        }
+        rows = {names[place]: rows[names[place]] for place in spread(len(names), number)}
     taken: list[int] = []
     # From the smallest class on, so that what it lacks is left to the larger ones.
     for left, of_class in zip(range(len(rows), 0, -1), sorted(rows.values(), key=len), strict=True):
-        share = min(len(of_class), -(-(number - len(taken)) // left))
-        taken += [of_class[place] for place in np.linspace(0, len(of_class) - 1, share).round().astype(int)]
+        share = -(-(number - len(taken)) // left)
+        taken += [of_class[place] for place in spread(len(of_class), share)]
     return sorted(taken)
 
 

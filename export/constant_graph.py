@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import keras
 import tensorflow as tf
 from tensorflow.core.framework import graph_pb2
+from tensorflow.core.protobuf import config_pb2
+from tensorflow.python.grappler import tf_optimizer
 
-from efficientnet_tf.exporting.deploy import INPUT, PROBABILITIES, answers, output_names
-from efficientnet_tf.exporting.tfjs_graph import clean, optimize
+from efficientnet_tf.exporting.deploy import INPUT, answers, output_names
 
-
-def output_tensors(model: keras.Model) -> dict[str, Any]:
-    """Return a deployed network's outputs, Keras tensors, by their names.
-
-    >>> image = keras.Input((8,), name="image")
-    >>> output_tensors(keras.Model(image, {"b": image, "a": image})).keys()
-    dict_keys(['b', 'a'])
-    """
-    # Not `model.outputs`, in which a dictionary's are sorted by their names.
-    return dict(model.output) if isinstance(model.output, Mapping) else {PROBABILITIES: model.output}
+#: Twice, since folding and rewriting open the way for each other.
+GRAPPLER_PASSES = ("pruning", "constfold", "arithmetic", "dependency") * 2
 
 
 def constant_graph(model: keras.Model, batch: int | None = None) -> graph_pb2.GraphDef:
@@ -50,7 +43,7 @@ def constant_graph(model: keras.Model, batch: int | None = None) -> graph_pb2.Gr
 
     spec = tf.TensorSpec((batch, *model.input_shape[1:]), tf.float32, name=INPUT)
     traced = tf.function(network, input_signature=[spec], autograph=False).get_concrete_function()
-    return clean(optimize(traced.graph, output_names(model)))
+    return _cleaned(_optimized(traced.graph, output_names(model)))
 
 
 def constant_function(model: keras.Model, batch: int | None = None) -> Any:
@@ -73,3 +66,23 @@ def constant_function(model: keras.Model, batch: int | None = None) -> Any:
 
     spec = tf.TensorSpec((batch, *model.input_shape[1:]), tf.float32, name=INPUT)
     return tf.function(network, input_signature=[spec], autograph=False).get_concrete_function()
+
+
+def _optimized(graph: tf.Graph, outputs: Iterable[str]) -> graph_pb2.GraphDef:
+    """Return a graph through grappler, TensorFlow's own optimiser, without what `outputs` do not need."""
+    meta_graph = tf.compat.v1.train.export_meta_graph(graph_def=graph.as_graph_def(), graph=graph)
+    # Grappler keeps what this collection names.
+    meta_graph.collection_def["train_op"].node_list.value.extend(outputs)
+    config = config_pb2.ConfigProto()
+    config.graph_options.rewrite_options.optimizers.extend(GRAPPLER_PASSES)
+    return tf_optimizer.OptimizeGraph(config, meta_graph)
+
+
+def _cleaned(graph: graph_pb2.GraphDef) -> graph_pb2.GraphDef:
+    """Return a graph without devices and without grappler's notes on shapes."""
+    cleaned = graph_pb2.GraphDef()
+    cleaned.CopyFrom(graph)
+    for node in cleaned.node:
+        node.device = ""
+        node.attr.pop("_input_shapes", None)
+    return cleaned

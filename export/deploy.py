@@ -54,7 +54,11 @@ def deploy(
     """
     _check(model)
     logits = _without_training(model, image_size)
-    tensors = {**_inner(logits), LOGITS: logits.outputs[0], PROBABILITIES: _probabilities(model, logits.outputs[0])}
+    tensors = {
+        **inner_tensors(logits),
+        LOGITS: logits.outputs[0],
+        PROBABILITIES: _probabilities(model, logits.outputs[0]),
+    }
     for name in outputs:
         if name not in tensors:
             raise unknown_name("output", name, tensors)
@@ -69,6 +73,17 @@ def answers(model: keras.Model, image: Any) -> dict[str, Any]:
     return dict(answer) if isinstance(answer, Mapping) else {PROBABILITIES: answer}
 
 
+def output_tensors(model: keras.Model) -> dict[str, Any]:
+    """Return a deployed network's outputs, Keras tensors, by their names and in their order.
+
+    >>> image = keras.Input((8,), name="image")
+    >>> output_tensors(keras.Model(image, {"b": image, "a": image})).keys()
+    dict_keys(['b', 'a'])
+    """
+    # Not `model.outputs`, in which a dictionary's are sorted by their names.
+    return dict(model.output) if isinstance(model.output, Mapping) else {PROBABILITIES: model.output}
+
+
 def output_names(model: keras.Model) -> list[str]:
     """Return the names of a deployed network's outputs, in their order.
 
@@ -76,7 +91,17 @@ def output_names(model: keras.Model) -> list[str]:
     >>> output_names(deploy(EfficientNet("lite0", weights=None, image_size=32, classes=2)))
     ['probabilities']
     """
-    return list(model.output) if isinstance(model.output, Mapping) else [PROBABILITIES]
+    return list(output_tensors(model))
+
+
+def inner_tensors(model: keras.Model) -> dict[str, Any]:
+    """Return the inner maps of a network, deployed or not: what its classifier takes, and its `endpoints`."""
+    classifier = next((layer for layer in reversed(model.layers) if isinstance(layer, layers.Dense)), None)
+    pooled = {} if classifier is None else {POOLED: classifier.input}
+    try:
+        return {**pooled, **endpoints(model)}
+    except UsageError:
+        return pooled
 
 
 def trained(model: keras.Model, *, image_size: tuple[int, int] | None = None) -> keras.Model:
@@ -188,13 +213,3 @@ def _activation(model: keras.Model) -> str | None:
     last = model.layers[-1]
     activation = getattr(last, "activation", None)
     return "softmax" if isinstance(last, layers.Softmax) else getattr(activation, "__name__", None)
-
-
-def _inner(copy: keras.Model) -> dict[str, Any]:
-    """Return the inner tensors that can be asked for, of a network with blocks."""
-    classifier = next((layer for layer in reversed(copy.layers) if isinstance(layer, layers.Dense)), None)
-    pooled = {} if classifier is None else {POOLED: classifier.input}
-    try:
-        return {**pooled, **endpoints(copy)}
-    except UsageError:
-        return pooled

@@ -17,8 +17,8 @@ from efficientnet_tf.data.files import readable_images
 from efficientnet_tf.data.sources import SAMPLE, Examples, Records, parse_source, read_source
 from efficientnet_tf.errors import EfficientNetError, MissingDependencyError, UsageError
 from efficientnet_tf.evaluation.classes import match_classes
-from efficientnet_tf.exporting.deploy import LOGITS, POOLED, PROBABILITIES
-from efficientnet_tf.features import endpoints
+from efficientnet_tf.exporting.calibration import spread
+from efficientnet_tf.exporting.deploy import LOGITS, PROBABILITIES, inner_tensors
 from efficientnet_tf.specs import Preprocessing
 
 Array = np.ndarray[Any, Any]
@@ -113,17 +113,10 @@ def read_photographs(
 
 def _with_outputs(model: keras.Model, outputs: Sequence[str]) -> keras.Model:
     """Return a network that answers with its probabilities and with other outputs, by their names."""
-    tensors = {PROBABILITIES: model.outputs[0]}
-    last = model.layers[-1]
-    dense = next((layer for layer in reversed(model.layers) if isinstance(layer, layers.Dense)), last)
-    for name in outputs:
-        if name == LOGITS:
-            tensors[name] = _logits(last)
-        elif name == POOLED:
-            tensors[name] = dense.input
-        elif name != PROBABILITIES:
-            tensors[name] = endpoints(model)[name]
-    return keras.Model(model.inputs[0], tensors)
+    inner = {**inner_tensors(model), PROBABILITIES: model.outputs[0]}
+    if LOGITS in outputs:
+        inner[LOGITS] = _logits(model.layers[-1])
+    return keras.Model(model.inputs[0], {name: inner[name] for name in dict.fromkeys((PROBABILITIES, *outputs))})
 
 
 def _logits(last: keras.Layer) -> Any:
@@ -150,10 +143,10 @@ def _read(
             raise
         # Photographs without classes are enough to compare on.
         paths, _ = readable_images([path])
-        plain = [paths[row] for row in _evenly(len(paths), number)]
+        plain = [paths[row] for row in spread(len(paths), number)]
         contents = [(file, Path(file).read_bytes()) for file in plain]
         return [(_short(file), data, _picture(data, record), None) for file, data in contents], None, "all"
-    rows = _evenly(len(read), number)
+    rows = spread(len(read), number)
     if isinstance(read, Examples):
         chosen = [(read.paths[row], read.read(row), int(read.labels[row])) for row in rows]
         found: list[_Photograph] = [(_short(file), data, _picture(data, record), label) for file, data, label in chosen]
@@ -222,15 +215,6 @@ def _records(records: Records, rows: Sequence[int], record: Preprocessing) -> It
 
 def _picture(data: bytes, record: Preprocessing) -> Array:
     return np.asarray(decode_and_crop(tf.constant(data), record).numpy())
-
-
-def _evenly(total: int, number: int) -> list[int]:
-    """Return the positions of at most so many, spread evenly.
-
-    >>> _evenly(10, 4)
-    [0, 3, 6, 9]
-    """
-    return [int(row) for row in np.unique(np.linspace(0, total - 1, number).round().astype(int))]
 
 
 def _short(path: str) -> str:

@@ -10,14 +10,12 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from keras import layers
 
 from efficientnet_tf.data.decoding import decode_and_crop, resize_crop
 from efficientnet_tf.errors import UsageError
 from efficientnet_tf.exporting import warm_up
-from efficientnet_tf.exporting.constant_graph import constant_function, output_tensors
-from efficientnet_tf.exporting.deploy import LOGITS, POOLED, PROBABILITIES, output_names
-from efficientnet_tf.features import endpoints
+from efficientnet_tf.exporting.constant_graph import constant_function
+from efficientnet_tf.exporting.deploy import LOGITS, POOLED, PROBABILITIES, inner_tensors, output_names, output_tensors
 from efficientnet_tf.files import atomic_directory
 from efficientnet_tf.specs import Preprocessing
 
@@ -59,8 +57,8 @@ def write(
     before it answers.
 
     The weights are constants of one function that all signatures call: so TensorFlow fuses biases and activations into
-    the convolutions, and lays their kernels out once and not with every call, which takes a fifth off the time of one
-    picture. What is loaded can therefore not be trained on; a `.keras` file can.
+    the convolutions, and lays their kernels out once and not with every call. What is loaded can therefore not be
+    trained on; a `.keras` file can.
 
     Args:
         model: a deployed network.
@@ -130,12 +128,8 @@ def _feature_maps(model: keras.Model) -> dict[str, Any]:
     if not {PROBABILITIES, LOGITS} & set(given):
         # Without its end, the last block that is there is not the network's last.
         return {name: given[name] for name in (POOLED, FEATURES) if name in given}
-    classifier = next((layer for layer in reversed(model.layers) if isinstance(layer, layers.Dense)), None)
-    pooled = {} if classifier is None else {POOLED: classifier.input}
-    try:
-        return {**pooled, FEATURES: endpoints(model)[FEATURES]}
-    except UsageError:
-        return pooled
+    inner = inner_tensors(model)
+    return {name: inner[name] for name in (POOLED, FEATURES) if name in inner}
 
 
 def _naming(model: keras.Model, labels: Sequence[str], top_k: int) -> Function:

@@ -1,8 +1,7 @@
-"""From a Keras model to the graph that TensorFlow.js runs: frozen, optimised, fused and checked.
+"""From a Keras model to the graph that TensorFlow.js runs: constant, optimised, fused and checked.
 
-TensorFlow's own optimiser (grappler) folds constants and drops what inference does not need. The fusing
-of a convolution with its bias and activation is done here and not by grappler's `remap`, which fuses for
-the machine that it runs on: with oneDNN it emits `_MklSwish`, which TensorFlow.js lacks.
+The fusing of a convolution with its bias and activation is done here and not by `remap` of TensorFlow's own optimiser,
+which fuses for the machine that it runs on: with oneDNN it emits `_MklSwish`, which TensorFlow.js lacks.
 """
 
 from __future__ import annotations
@@ -12,18 +11,12 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 
 import keras
-import tensorflow as tf
 from tensorflow.core.framework import graph_pb2, node_def_pb2
-from tensorflow.core.protobuf import config_pb2
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-from tensorflow.python.grappler import tf_optimizer
 
 from efficientnet_tf.errors import EfficientNetError, UsageError
-from efficientnet_tf.exporting.deploy import INPUT, answers, output_names
+from efficientnet_tf.exporting.constant_graph import constant_graph
+from efficientnet_tf.exporting.deploy import INPUT, output_names, output_tensors
 from efficientnet_tf.exporting.tfjs_ops import OPS, OPS_WITH_A_BODY
-
-#: Twice, since folding and rewriting open the way for each other.
-GRAPPLER_PASSES = ("pruning", "constfold", "arithmetic", "dependency") * 2
 
 #: What is fused with its bias, and the name under which TensorFlow.js knows the result.
 FUSED_NAMES = {
@@ -67,30 +60,10 @@ def inference_graph(model: keras.Model, *, batch: int | None = None) -> Inferenc
         EfficientNetError: an operation that TensorFlow.js lacks; the message names it.
     """
     _check_interface(model)
-    names = output_names(model)
-    signature = tf.TensorSpec((batch, *model.inputs[0].shape[1:]), tf.float32, name=INPUT)
-
-    def infer(image: tf.Tensor) -> list[tf.Tensor]:
-        tensors = answers(model, image)
-        return [tf.identity(tensors[name], name=name) for name in names]
-
-    # The concrete function does not keep the variables alive; `model`, an argument, does.
-    concrete = tf.function(infer, input_signature=[signature], autograph=False).get_concrete_function()
-    frozen = convert_variables_to_constants_v2(concrete, lower_control_flow=True, aggressive_inlining=True)
-    graph = clean(fuse(optimize(frozen.graph, names), names))
+    graph = fuse(constant_graph(model, batch), output_names(model))
     check_operations(graph)
-    shapes = {name: tuple(tensor.shape) for name, tensor in zip(names, concrete.outputs, strict=True)}
-    return InferenceGraph(graph, tuple(signature.shape), shapes)
-
-
-def optimize(graph: tf.Graph, outputs: Iterable[str]) -> graph_pb2.GraphDef:
-    """Return a graph through grappler, without what `outputs` do not need."""
-    meta_graph = tf.compat.v1.train.export_meta_graph(graph_def=graph.as_graph_def(), graph=graph)
-    # Grappler keeps what this collection names.
-    meta_graph.collection_def["train_op"].node_list.value.extend(outputs)
-    config = config_pb2.ConfigProto()
-    config.graph_options.rewrite_options.optimizers.extend(GRAPPLER_PASSES)
-    return tf_optimizer.OptimizeGraph(config, meta_graph)
+    shapes = {name: (batch, *tensor.shape[1:]) for name, tensor in output_tensors(model).items()}
+    return InferenceGraph(graph, (batch, *model.inputs[0].shape[1:]), shapes)
 
 
 def fuse(graph: graph_pb2.GraphDef, outputs: Sequence[str]) -> graph_pb2.GraphDef:
@@ -113,16 +86,6 @@ def fuse(graph: graph_pb2.GraphDef, outputs: Sequence[str]) -> graph_pb2.GraphDe
     fused = graph_pb2.GraphDef(versions=graph.versions)
     fused.node.extend(replacements.get(node.name, node) for node in graph.node if node.name not in dropped)
     return fused
-
-
-def clean(graph: graph_pb2.GraphDef) -> graph_pb2.GraphDef:
-    """Return a graph without devices and without grappler's notes on shapes."""
-    cleaned = graph_pb2.GraphDef()
-    cleaned.CopyFrom(graph)
-    for node in cleaned.node:
-        node.device = ""
-        node.attr.pop("_input_shapes", None)
-    return cleaned
 
 
 def check_operations(graph: graph_pb2.GraphDef) -> None:

@@ -15,7 +15,7 @@ from efficientnet_tf.config import ExportConfig
 from efficientnet_tf.exporting import figures
 from efficientnet_tf.exporting.photographs import Photographs
 from efficientnet_tf.exporting.report import About, about_of, write_report
-from efficientnet_tf.exporting.report.usage import SNIPPETS
+from efficientnet_tf.exporting.report.usage import SNIPPETS, snippets
 from efficientnet_tf.exporting.source import Source
 from efficientnet_tf.run import Run
 from efficientnet_tf.specs import Preprocessing, spec
@@ -210,13 +210,44 @@ def test_what_is_known_of_a_run(tmp_path):
     write_report(tmp_path, [MISSING], drawn(), labels=LABELS, record=RECORD, about=about)
     card = (tmp_path / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "Top-1 90.0 % on 40 photographs that were held out of `flowers/`, measured by the run in Keras." in card
-    with_logits = dataclasses.replace(about, outputs=("logits",))
-    write_report(tmp_path, [MISSING], drawn(), labels=LABELS, record=RECORD, about=with_logits)
-    card = (tmp_path / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert "; other outputs have 80\u00a0dB of signal to noise or more." in card
-    assert 'answer = session.run(["logits"], {"image": pixels})[0]' in card
+    for outputs, bound in {
+        ("probabilities", "logits"): "- none: no probability differs by more than 0.0001; the top class is the same on "
+        "every clear photograph; other outputs have 80\u00a0dB of signal to noise or more.\n",
+        ("logits",): "- none: other outputs have 80\u00a0dB of signal to noise or more.\n",
+    }.items():
+        other = dataclasses.replace(about, outputs=outputs)
+        write_report(tmp_path, [MISSING], drawn(), labels=LABELS, record=RECORD, about=other)
+        card = (tmp_path / "MODEL_CARD.md").read_text(encoding="utf-8")
+        assert bound in card
+        assert f'answer = session.run(["{outputs[0]}"], {{"image": pixels}})[0]' in card
     zoo = about_of(Source(Model(), LABELS, RECORD, "efficientnet_b0"), ExportConfig(variant="b0"))
     assert (zoo.name, zoo.spec, zoo.weights) == ("efficientnet_b0", spec("b0"), "imagenet")
+
+
+def test_code_fits_the_artifact():
+    row = {"format": "tflite", "quantize": "int8", "file": "model_int8.tflite"}
+    about = About(name="tiny")
+    found = snippets(row, RECORD, about)
+    assert list(found) == ["Python, LiteRT", "Kotlin, Task Library"]
+    assert found["Python, LiteRT"].endswith(
+        'answer = run(image=pixels)["probabilities"]  # uint8 [1, 32, 32, 3], 0...255\n'
+        'scale, zero_point = run.get_output_details()["probabilities"]["quantization"]\n'
+        "answer = scale * (answer.astype(int) - zero_point)"
+    )
+    # The Task Library takes neither int8 pixels nor several pictures.
+    assert list(snippets(row, RECORD, dataclasses.replace(about, integer_io="int8"))) == ["Python, LiteRT"]
+    assert list(snippets(row, RECORD, dataclasses.replace(about, batches={"tflite": None}))) == ["Python, LiteRT"]
+    fours = dataclasses.replace(about, batches=dict.fromkeys(("saved_model", "onnx", "tfjs"), 4))
+    of_four = [snippets({**row, "quantize": "none", "format": form}, RECORD, fours) for form in fours.batches]
+    assert [list(each) for each in of_four] == [
+        ["TensorFlow, whole files"],
+        ["Python, ONNX Runtime"],
+        ["JavaScript, TensorFlow.js"],
+    ]
+    lines = ["\n".join(each.values()) for each in of_four]
+    assert 'open("photo.jpg", "rb").read()] * 4)' in lines[0]
+    assert "# float32 [4, 32, 32, 3], 0...255" in lines[1]
+    assert ".expandDims(0).tile([4, 1, 1, 1]);" in lines[2]
 
 
 def test_every_format_has_its_lines():

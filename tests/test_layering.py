@@ -41,7 +41,7 @@ FLOORS = (
 SPARSE = {
     "errors": (),
     "files": ("errors",),
-    "markup": (),
+    "markup": ("markup",),
     "native_output": (),
     "signals": (),
     "specs": ("errors", "specs"),

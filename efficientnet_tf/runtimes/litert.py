@@ -12,6 +12,7 @@ import numpy as np
 from efficientnet_tf.errors import EfficientNetError, MissingDependencyError, UsageError
 from efficientnet_tf.native_output import held_back
 from efficientnet_tf.runtimes.artifact import labels_beside, preprocessing_beside
+from efficientnet_tf.runtimes.filling import in_batches
 from efficientnet_tf.runtimes.tflite_metadata import read_metadata
 from efficientnet_tf.specs import Preprocessing
 
@@ -84,14 +85,11 @@ class LiteRTModel:
         dtype = np.dtype(self._image["dtype"])
         pixels = (images.astype(np.int16) - OFFSETS[dtype]).astype(dtype)
         details = self._run.get_output_details()
-        parts: dict[str, list[Array]] = {name: [] for name in details}
-        for start in range(0, len(images), self.batch):
-            taken = pixels[start : start + self.batch]
-            # The last batch is filled up with repeats of its last picture.
-            rows = np.minimum(np.arange(self.batch), len(taken) - 1)
-            for name, answer in self._run(image=taken[rows]).items():
-                parts[name].append(_real(answer[: len(taken)], details[name]))
-        return {name: np.concatenate([_none_of(details[name]), *part]) for name, part in parts.items()}
+
+        def run(taken: Array) -> dict[str, Array]:
+            return {name: _real(answer, details[name]) for name, answer in self._run(image=taken).items()}
+
+        return in_batches(run, pixels, self.batch)
 
     @property
     def batch(self) -> int:
@@ -113,8 +111,3 @@ def _real(answer: Array, detail: dict[str, Any]) -> Array:
     if np.issubdtype(answer.dtype, np.integer) and scale:
         return (np.float32(scale) * (answer.astype(np.int32) - zero_point)).astype(np.float32)
     return answer.astype(np.float32)
-
-
-def _none_of(detail: dict[str, Any]) -> Array:
-    """Return the answer for no pictures."""
-    return np.zeros((0, *detail["shape"][1:]), np.float32)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from efficientnet_tf.exporting.deploy import PROBABILITIES
+from efficientnet_tf.exporting.deploy import LOGITS, PROBABILITIES
 from efficientnet_tf.exporting.quantization.graph import Array, Graph, layer_of
 from efficientnet_tf.exporting.quantization.observing import Observer
 
@@ -82,14 +82,16 @@ def quantization_report(
         choices: what was chosen in making the file, and why.
 
     Returns:
-        `logit_sqnr_db`, the last layer's before any softmax; `layers`, the worst first, at most `WORST`, with `name`
-        and `sqnr_db`; `choices`.
+        `logit_sqnr_db`, the last layer's before any softmax, None where the file ends before it; `layers`, the worst
+        first, at most `WORST`, with `name` and `sqnr_db`; `choices`.
     """
     layers = layer_sqnr(float_file, quantised_file, images)
     worst = sorted(layers, key=lambda layer: layer.sqnr_db)[:WORST]
-    logits = [layer.sqnr_db for layer in layers if layer.name != PROBABILITIES][-1]
+    _, outputs = Graph(quantised_file.read_bytes()).signature()
+    ends = {LOGITS, PROBABILITIES} & set(outputs)
+    logits = [layer.sqnr_db for layer in layers if layer.name != PROBABILITIES][-1] if ends else None
     return {
-        "logit_sqnr_db": round(logits, 2),
+        "logit_sqnr_db": None if logits is None else round(logits, 2),
         "layers": [{"name": layer.name, "sqnr_db": round(layer.sqnr_db, 2)} for layer in worst],
         "choices": dict(choices),
     }

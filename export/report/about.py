@@ -26,6 +26,7 @@ class About:
         metrics: what that run measured, as in metrics.json.
         weights: of a network of the zoo, the name of its published weights.
         outputs: names of what the artifacts answer.
+        batches: how many pictures the artifacts of each format take at a time; None for any number.
         integer_io: what integer networks take pictures as.
         calibration: where the pictures are from that integer networks were calibrated on.
     """
@@ -37,6 +38,7 @@ class About:
     metrics: Mapping[str, Any] | None = None
     weights: str | None = None
     outputs: tuple[str, ...] = ("probabilities",)
+    batches: Mapping[str, int | None] = dataclasses.field(default_factory=lambda: {"tflite": 1})
     integer_io: str = "uint8"
     calibration: str | None = None
 
@@ -68,6 +70,7 @@ def about_of(source: Source, config: ExportConfig, *, calibration: str | None = 
         metrics=_metrics(source.run),
         weights=published if config.variant is not None and published != "none" else None,
         outputs=tuple(config.outputs),
+        batches={form: config.batch_of(form) for form in config.format},
         integer_io=config.integer_io,
         calibration=calibration,
     )

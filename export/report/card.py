@@ -170,7 +170,10 @@ def _artifacts(subject: Subject) -> list[str]:
         for row in subject.rows
     ]
     kinds = dict.fromkeys(row["quantize"] for row in subject.rows)
-    bounds = [f"- {name}: {bounds_in_words(BOUNDS[name], others=subject.has_other_outputs)}." for name in kinds]
+    bounds = [
+        f"- {name}: {bounds_in_words(BOUNDS[name], classes=subject.has_classes, others=subject.has_other_outputs)}."
+        for name in kinds
+    ]
     return [*_table(head, rows), "", f"Bounds that an export must keep. {CLEAR_IN_WORDS}", "", *bounds]
 
 

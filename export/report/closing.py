@@ -5,7 +5,7 @@ from __future__ import annotations
 from efficientnet_tf.exporting.figures import CLEAR
 from efficientnet_tf.exporting.report.overview import section
 from efficientnet_tf.exporting.report.subject import Subject
-from efficientnet_tf.exporting.verify import BOUNDS, Bounds
+from efficientnet_tf.exporting.verify import BOUNDS, FEW, Bounds
 from efficientnet_tf.markup import Html, element
 
 #: What a clear photograph is.
@@ -19,7 +19,7 @@ def checks_section(subject: Subject) -> Html:
         "cropped and resized by the record in preprocessing.json, and run by Keras and by each artifact in its own "
         "runtime, in a process of its own.",
         *(
-            f"{name}: {bounds_in_words(BOUNDS[name], others=subject.has_other_outputs)}."
+            f"{name}: {bounds_in_words(BOUNDS[name], classes=subject.has_classes, others=subject.has_other_outputs)}."
             for name in dict.fromkeys(row["quantize"] for row in subject.rows)
         ),
         CLEAR_IN_WORDS,
@@ -46,11 +46,12 @@ def checks_section(subject: Subject) -> Html:
     return section("checks", "What was verified, and what was not", element("div", *lists, class_="beside"))
 
 
-def bounds_in_words(bounds: Bounds, *, others: bool = False) -> str:
+def bounds_in_words(bounds: Bounds, *, classes: bool = True, others: bool = False) -> str:
     """Return what an artifact of a quantisation must keep.
 
     Args:
         bounds: of the quantisation.
+        classes: whether artifacts have probabilities.
         others: whether artifacts have other outputs than probabilities.
 
     >>> bounds_in_words(Bounds(largest=1e-4))
@@ -59,6 +60,8 @@ def bounds_in_words(bounds: Bounds, *, others: bool = False) -> str:
     'at most 5 % of the probability moves to other classes; the top class is the same on every clear photograph'
     """
     parts = []
+    if not classes:
+        bounds = Bounds(sqnr_db=bounds.sqnr_db)
     if bounds.largest is not None:
         parts.append(f"no probability differs by more than {bounds.largest:g}")
     elif bounds.total_variation is not None:
@@ -67,7 +70,9 @@ def bounds_in_words(bounds: Bounds, *, others: bool = False) -> str:
         parts.append("the top class is the same on every clear photograph")
     elif bounds.same_top:
         share = f"{100 * bounds.same_top:g}\u00a0%"
-        parts.append(f"the top class is the same on {share} of the clear photographs, or on all but one")
+        parts.append(
+            f"the top class is the same on {share} of the clear photographs, or, of {FEW} or more, on all but one"
+        )
     if others:
         parts.append(f"other outputs have {bounds.sqnr_db:g}\u00a0dB of signal to noise or more")
     return "; ".join(parts)

@@ -62,6 +62,11 @@ class Subject:
         """Whether artifacts answer with more, or others, than probabilities."""
         return tuple(self.about.outputs) != ("probabilities",)
 
+    @property
+    def has_classes(self) -> bool:
+        """Whether any artifact answers with probabilities."""
+        return "probabilities" in self.about.outputs or any(row["format"] == "keras" for row in self.rows)
+
     def label(self, index: int) -> str:
         """Return the name of a class."""
         return self.labels[index] if index < len(self.labels) else str(index)

@@ -12,9 +12,10 @@ for (const table of document.querySelectorAll("table.sortable")) {
       const up = heading.getAttribute("aria-sort") !== "ascending";
       for (const other of headings) other.removeAttribute("aria-sort");
       heading.setAttribute("aria-sort", up ? "ascending" : "descending");
-      const key = (row) => row.cells[column].dataset.value;
-      const numeric = heading.classList.contains("figure");
-      const order = (a, b) => (numeric ? Number(key(a)) - Number(key(b)) : key(a).localeCompare(key(b)));
+      const key = (row) => row.cells[column].dataset.value ?? row.cells[column].textContent;
+      const compare = (a, b) => key(a).localeCompare(key(b), undefined, { numeric: true });
+      const numeric = (a, b) => Number(key(a)) - Number(key(b));
+      const order = heading.classList.contains("figure") ? numeric : compare;
       body.append(...[...body.rows].sort((a, b) => (up ? order(a, b) : order(b, a))));
     });
   });
