@@ -117,6 +117,8 @@ def _child(path: Path, folder: Path, threads: Sequence[int], batch: int, timeout
     command += [f"--threads={','.join(map(str, threads))}", *more]
     # An accelerator's memory is this process's; and every runtime is to be timed on the same processor.
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    # What it leaves when it is killed goes with the folder.
+    environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
     try:
         done = subprocess.run(
             command, env=environment, capture_output=True, text=True, timeout=timeout, errors="replace"
