@@ -230,6 +230,8 @@ def read_labels(path: Path) -> tuple[str, ...]:
         return tuple(path.read_text(encoding="utf-8").removesuffix("\n").split("\n"))
     except OSError as error:
         raise UsageError(f"The names of the classes are missing: {path}.") from error
+    except UnicodeDecodeError as error:
+        raise EfficientNetError(f"{path} is not a list of names in UTF-8: {error}.") from error
 
 
 def read_preprocessing(path: Path) -> Preprocessing:
@@ -238,5 +240,5 @@ def read_preprocessing(path: Path) -> Preprocessing:
         return Preprocessing.from_json(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise UsageError(f"The preprocessing record is missing: {path}.") from error
-    except ValueError as error:  # not JSON, not text, or values that are not allowed
+    except (ValueError, RecursionError) as error:  # not JSON, not text, nested too deeply, or values not allowed
         raise EfficientNetError(f"{path} is not a preprocessing record: {error}") from error

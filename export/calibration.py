@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from efficientnet_tf.data.decoding import decode_and_crop
 from efficientnet_tf.data.files import list_images, readable_images
 from efficientnet_tf.data.pipeline import make_dataset
 from efficientnet_tf.data.sources import Examples, Records, parse_source, read_source
-from efficientnet_tf.errors import EfficientNetError, UsageError
+from efficientnet_tf.errors import EfficientNetError, MissingDependencyError, UsageError
+from efficientnet_tf.markup import count
 from efficientnet_tf.run import CONFIG, Run
 from efficientnet_tf.specs import Preprocessing
 
@@ -22,6 +24,8 @@ Array = np.ndarray[Any, Any]
 
 #: How many times the wanted number of records are looked through for a share of every class.
 SEARCHED = 20
+
+_log = logging.getLogger(__name__)
 
 
 def calibration_source(given: str | None, run: Run | None) -> tuple[str, dict[str, Any]]:
@@ -35,7 +39,7 @@ def calibration_source(given: str | None, run: Run | None) -> tuple[str, dict[st
     if run is None or not (run.path / CONFIG).is_file():
         return "sample", {}
     own = read_config(run.path / CONFIG)
-    names = ("validation_fraction", "max_bad_files")
+    names = ("validation_fraction",)
     return own["data"], {name: own[name] for name in names if name in own}
 
 
@@ -71,19 +75,43 @@ def read_calibration(
 
 
 def _pictures(source: str, options: dict[str, Any], record: Preprocessing, number: int) -> Iterator[Array]:
+    """Yield pictures; damaged ones are passed over, as long as one is left."""
     kind, path = parse_source(source)
-    if kind == "folder" and len({name.split("/")[0] for name in list_images(Path(path))[0] if "/" in name}) < 2:
-        # Without classes, which nothing here depends on.
-        files, _ = readable_images([path])
+    read = _read(source, kind, path, options)
+    if read is None:
+        folder = Path(path, "train") if Path(path, "train").is_dir() else Path(path)
+        files, skipped = readable_images([folder])
+        warn_of_skipped(skipped, source)
         for row in spread(len(files), number):
             yield decode_and_crop(Path(files[row]).read_bytes(), record).numpy()
         return
-    read = read_source(source, "train", **options)
+    warn_of_skipped(read.skipped, source)
     if isinstance(read, Examples):
         for row in _evenly(read.labels, number):
             yield decode_and_crop(read.read(row), record).numpy()
     else:
         yield from _from_records(read, record, number)
+
+
+def _read(source: str, kind: str, path: str, options: dict[str, Any]) -> Examples | Records | None:
+    """Return the training pictures of a source by their classes; None of a folder that has to do without them."""
+    if kind == "folder" and len({name.split("/")[0] for name in list_images(Path(path))[0] if "/" in name}) < 2:
+        return None
+    try:
+        return read_source(source, "train", max_bad_files=1.0, **options)
+    except (UsageError, MissingDependencyError):
+        raise
+    except EfficientNetError:
+        # Such as a class of which no picture can be read: nothing here depends on classes.
+        if kind != "folder":
+            raise
+        return None
+
+
+def warn_of_skipped(skipped: Sequence[tuple[str, str]], source: str) -> None:
+    """Say in a line how many files are passed over, each given with the reason."""
+    if skipped:
+        _log.warning("Skipped %s in %s; the first: %s (%s).", count(len(skipped), "file"), source, *skipped[0])
 
 
 def spread(total: int, number: int) -> list[int]:
@@ -121,7 +149,8 @@ def _from_records(records: Records, record: Preprocessing, number: int) -> Itera
     met: dict[int, int] = {}
     spare: list[Array] = []
     given = 0
-    dataset = make_dataset(records, record, batch_size=1, training=False, cache="none").take(SEARCHED * number)
+    dataset = make_dataset(records, record, batch_size=1, training=False, cache="none", max_bad_files=1.0)
+    dataset = dataset.take(SEARCHED * number)
     with named_errors(dataset):
         for images, labels in dataset.as_numpy_iterator():
             label = int(labels[0].argmax())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from efficientnet_tf.data.files import readable_images
 from efficientnet_tf.data.sources import SAMPLE, Examples, Records, parse_source, read_source
 from efficientnet_tf.errors import EfficientNetError, MissingDependencyError, UsageError
 from efficientnet_tf.evaluation.classes import match_classes
-from efficientnet_tf.exporting.calibration import spread
+from efficientnet_tf.exporting.calibration import spread, warn_of_skipped
 from efficientnet_tf.exporting.deploy import LOGITS, PROBABILITIES, inner_tensors
 from efficientnet_tf.specs import Preprocessing
 
@@ -58,6 +60,12 @@ class Photographs:
 
     def __len__(self) -> int:
         return len(self.files)
+
+    @functools.cached_property
+    def origin(self) -> dict[str, str]:
+        """Which they are, for a report: `source`, `part`, and the SHA-256 of their files."""
+        each = "".join(f"{hashlib.sha256(file).hexdigest()}\n" for file in self.files)
+        return {"source": self.source, "part": self.part, "sha256": hashlib.sha256(each.encode()).hexdigest()}
 
 
 def read_photographs(
@@ -142,10 +150,12 @@ def _read(
         if kind != "folder":
             raise
         # Photographs without classes are enough to compare on.
-        paths, _ = readable_images([path])
+        paths, skipped = readable_images([path])
+        warn_of_skipped(skipped, source)
         plain = [paths[row] for row in spread(len(paths), number)]
         contents = [(file, Path(file).read_bytes()) for file in plain]
         return [(_short(file), data, _picture(data, record), None) for file, data in contents], None, "all"
+    warn_of_skipped(read.skipped, source)
     rows = spread(len(read), number)
     if isinstance(read, Examples):
         chosen = [(read.paths[row], read.read(row), int(read.labels[row])) for row in rows]
@@ -157,7 +167,7 @@ def _read(
 
 def _part(source: str, kind: str, path: str, trained_on: Mapping[str, Any]) -> tuple[Examples | Records, str]:
     own = trained_on.get("data") == source
-    # As strict as training was with its own files; of others, whatever can be read is enough.
+    # Divided as it was for training, if this is what the run was trained on; whatever can be read is enough.
     options = {"validation_fraction": trained_on.get("validation_fraction", 0.2) if own else 0.2, "max_bad_files": 1.0}
     try:
         return read_source(source, "test", **options), "test"

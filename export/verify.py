@@ -64,6 +64,7 @@ def compare(
     *,
     batch: int = 1,
     threads: Sequence[int] | None = None,
+    scratch: Path | None = None,
 ) -> dict[str, Any]:
     """Run an artifact in a process of its own and return its figures, as in report.json.
 
@@ -73,6 +74,7 @@ def compare(
         photographs: to compare on.
         batch: pictures of each run that is timed: the artifact's own number, where it has one.
         threads: numbers of threads to time it with; by default all, and one.
+        scratch: a folder for the photographs while they are needed, see `runtimes.measuring.measure`.
 
     Returns:
         - What `class_figures` returns; all None for an artifact without probabilities.
@@ -89,7 +91,9 @@ def compare(
         MissingDependencyError: its runtime is not installed.
     """
     try:
-        measured = measure(path, photographs.pixels, files=photographs.files, batch=batch, threads=threads)
+        measured = measure(
+            path, photographs.pixels, files=photographs.files, batch=batch, threads=threads, scratch=scratch
+        )
     except RuntimeFailure as error:
         unknown = {**NO_CLASSES, "outputs": {}, "accuracy": None, "pictures": []}
         unknown |= {"latency": {}, "latency_ms": None, "peak_memory_mb": None, "operations": {}}

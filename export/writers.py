@@ -14,10 +14,10 @@ import keras
 import numpy as np
 
 from efficientnet_tf.config import ExportConfig
-from efficientnet_tf.config.export import CALIBRATED
+from efficientnet_tf.config.export import CALIBRATED, CALIBRATION_IMAGES, INTEGER_IO
 from efficientnet_tf.exporting import portable, saved_model, tfjs, tflite
 from efficientnet_tf.exporting.calibration import calibration_source, read_calibration
-from efficientnet_tf.exporting.deploy import deploy, output_names
+from efficientnet_tf.exporting.deploy import PROBABILITIES, deploy, output_names
 from efficientnet_tf.exporting.edgetpu import unmapped
 from efficientnet_tf.exporting.page import write_page
 from efficientnet_tf.exporting.source import Source
@@ -67,10 +67,25 @@ class Job:
         return read_calibration(
             self.config.calibration,
             self.record,
-            number=self.config.calibration_images,
+            number=self.config.calibration_images or CALIBRATION_IMAGES,
             run=self.source.run,
             announce=self.announce,
         )
+
+    def interface(self, form: str, quantize: str) -> dict[str, Any]:
+        """Return what an artifact takes and answers, which tells how it is used.
+
+        Returns:
+            `outputs`, their names; `batch`, the number of pictures at a time, None for any; `pictures`, their type.
+        """
+        # A .keras file is the network as it was trained.
+        outputs = (PROBABILITIES,) if form == "keras" else self.config.outputs
+        integers = self.config.integer_io or INTEGER_IO
+        return {
+            "outputs": list(outputs),
+            "batch": self.config.batch_of(form),
+            "pictures": integers if quantize in CALIBRATED else "float32",
+        }
 
 
 def write_saved_model(job: Job, path: Path, quantize: str) -> Path:
@@ -87,7 +102,7 @@ def write_tflite(job: Job, path: Path, quantize: str) -> Path:
         quantize=quantize,
         batch=job.config.batch_of("tflite"),
         calibration=job.calibration if quantize in CALIBRATED else None,
-        integer_io=job.config.integer_io,
+        integer_io=job.config.integer_io or INTEGER_IO,
     )
     content = with_metadata(
         path.read_bytes(),
@@ -145,7 +160,7 @@ def explain(job: Job, path: Path, quantize: str, pixels: np.ndarray[Any, Any]) -
         would leave to the processor, by the reason.
     """
     beside = path.with_name(file_name("tflite", "none"))
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         if not beside.is_file():
             beside = tflite.write(job.deployed, Path(scratch, "model.tflite"), batch=job.config.batch_of("tflite"))
         found: dict[str, Any] = {"quantization": tflite.explain(beside, path, pixels, quantize=quantize)}

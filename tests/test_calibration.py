@@ -109,6 +109,46 @@ def test_a_folder_without_pictures_is_refused(tmp_path):
         read_calibration(str(tmp_path), RECORD, number=4)
 
 
+@pytest.mark.parametrize("folders", ["", "cats dogs", "train/cats train/dogs val/cats val/dogs"])
+def test_damaged_pictures_are_passed_over_in_a_line(folders, tmp_path, caplog):
+    names = [tmp_path / "data" / name for name in folders.split() or [""]]
+    for folder in names:
+        write_plain(folder, 3)
+        (folder / "000.png").write_bytes(b"not a picture")
+        (folder / "001.png").write_bytes(b"")
+    training = [folder for folder in names if "val" not in folder.parts]
+    # More of them than training would put up with, and no flag of an export has to be given for that.
+    assert greys(read_calibration(str(tmp_path / "data"), RECORD, number=9)) == [2] * len(training)
+    assert caplog.messages == [
+        f"Skipped {2 * len(training)} files in {tmp_path / 'data'}; "
+        f"the first: {training[0] / '000.png'} (its content is not JPEG, PNG, BMP, GIF or WebP)."
+    ]
+    for folder in names:
+        (folder / "002.png").write_bytes(b"not a picture")
+    with pytest.raises(
+        EfficientNetError, match=rf"^None of the {3 * len(training)} images in .* can be read \(first: "
+    ):
+        read_calibration(str(tmp_path / "data"), RECORD, number=9)
+
+
+def test_a_class_without_a_picture_that_can_be_read_is_no_reason_to_stop(tmp_path, caplog):
+    write_plain(tmp_path / "cats", 2)
+    write_plain(tmp_path / "dogs", 1)
+    (tmp_path / "dogs" / "000.png").write_bytes(b"")
+    assert greys(read_calibration(str(tmp_path), RECORD, number=9)) == [0, 1]
+    first = f"{tmp_path / 'dogs' / '000.png'} (an empty file)"
+    assert caplog.messages == [f"Skipped 1 file in {tmp_path}; the first: {first}."]
+
+
+def test_a_run_is_calibrated_on_what_is_left_of_its_pictures(tmp_path):
+    for name in ("cats", "dogs"):
+        write_plain(tmp_path / "data" / name, 10)
+        for number in range(6):
+            (tmp_path / "data" / name / f"{number:03d}.png").write_bytes(b"")
+    run = make_run(tmp_path / "run", str(tmp_path / "data"))
+    assert set(greys(read_calibration(None, RECORD, number=100, run=run))) <= {6, 7, 8, 9}
+
+
 def test_of_records_each_class_has_its_share(tmp_path):
     write_shards(tmp_path, [1], split="validation")
     write_records(tmp_path / "train-00000-of-00001", [(noise(n), 1 if n < 9 else 2) for n in range(11)])

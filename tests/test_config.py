@@ -100,6 +100,21 @@ def test_short_runs_keep_the_proportion_of_the_head():
             {"calibration": "sample", "quantize": ("none", "float16")},
             "--calibration is for int8, mixed, int16x8, none of which is among --quantize=none,float16.",
         ),
+        (
+            ExportConfig,
+            {"calibration_images": 200},
+            "--calibration_images is for int8, mixed, int16x8, none of which is among --quantize=none.",
+        ),
+        (
+            ExportConfig,
+            {"integer_io": "uint8", "quantize": ("int8",), "format": ("onnx", "tflite"), "offline": True},
+            "--offline is for tfjs, which is not among --format=onnx,tflite.",
+        ),
+        (
+            ExportConfig,
+            {"integer_io": "uint8", "quantize": ("dynamic",)},
+            "--integer_io is for int8, mixed, int16x8, none of which is among --quantize=dynamic.",
+        ),
         (ExportConfig, {"model_dir": "a", "variant": "b0"}, "Give --model_dir or --variant, not both; got a and b0."),
         (
             PredictConfig,

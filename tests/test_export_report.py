@@ -36,6 +36,11 @@ def drawn(examples=8, targets=True):
     )
 
 
+def interface(form="tflite", quantize="none", **changed):
+    pictures, batch = "uint8" if quantize == "int8" else "float32", 1 if form == "tflite" else None
+    return {"outputs": ["probabilities"], "batch": batch, "pictures": pictures, **changed}
+
+
 def row_of(photographs, form, quantize, file, *, size, moved=0.0, **more):
     """Return a row with the figures of answers that have moved so far to the class after."""
     answer = (1 - moved) * photographs.expected + moved * np.roll(photographs.expected, 1, axis=-1)
@@ -48,6 +53,8 @@ def row_of(photographs, form, quantize, file, *, size, moved=0.0, **more):
         "accuracy": figures.accuracy(answer, photographs.expected, photographs.targets),
         "pictures": figures.pictures([answer], photographs.expected, photographs.names),
         "outputs": {},
+        "interface": interface(form, quantize),
+        "compared_on": photographs.origin,
         "photographs": len(photographs),
         "latency_ms": 1.5,
         "latency": {"2": {"p50": 1.5, "p90": 2.0, "p99": 2.5}, "1": {"p50": 3.0, "p90": 3.5, "p99": 4.0}},
@@ -67,6 +74,8 @@ MISSING = {
     "photographs": 0,
     "verified": False,
     "reason": "ONNX Runtime is not installed.",
+    "interface": interface("onnx"),
+    "compared_on": drawn().origin,
 }
 LAYERS = [{"name": f"block{number}a_dwconv", "sqnr_db": 10.0 + number} for number in range(1, 13)]
 
@@ -86,6 +95,7 @@ def folder(tmp_path_factory):
             size=100_000,
             moved=0.6,
             quantization=quantization,
+            calibrated_on="flowers/",
             outputs={"features": {"sqnr_db": 25.04, "largest_relative_difference": 0.031}},
         ),
         row_of(photographs, "tfjs", "uint8", "tfjs_uint8", size=120_000, moved=0.01),
@@ -175,6 +185,7 @@ def test_card(card):
     assert "| `model.onnx` | ONNX, float32 | 0.400\u00a0MB | \u2013 | \u2013 | \u2013 | \u2013 | no |" in card
     assert "`model.onnx` was not verified: ONNX Runtime is not installed." in card
     assert "```python\nimport efficientnet_tf\n```" in card
+    assert "Integer networks were calibrated on pictures of `flowers/`." in card
     assert "The licence of the photographs that it was trained on is not known to this program." in card
 
 
@@ -215,8 +226,8 @@ def test_what_is_known_of_a_run(tmp_path):
         "every clear photograph; other outputs have 80\u00a0dB of signal to noise or more.\n",
         ("logits",): "- none: other outputs have 80\u00a0dB of signal to noise or more.\n",
     }.items():
-        other = dataclasses.replace(about, outputs=outputs)
-        write_report(tmp_path, [MISSING], drawn(), labels=LABELS, record=RECORD, about=other)
+        row = {**MISSING, "interface": interface("onnx", outputs=list(outputs))}
+        write_report(tmp_path, [row], drawn(), labels=LABELS, record=RECORD, about=about)
         card = (tmp_path / "MODEL_CARD.md").read_text(encoding="utf-8")
         assert bound in card
         assert f'answer = session.run(["{outputs[0]}"], {{"image": pixels}})[0]' in card
@@ -224,10 +235,13 @@ def test_what_is_known_of_a_run(tmp_path):
     assert (zoo.name, zoo.spec, zoo.weights) == ("efficientnet_b0", spec("b0"), "imagenet")
 
 
+def code(form, quantize="none", **changed):
+    row = {"format": form, "quantize": quantize, "file": "FILE", "interface": interface(form, quantize, **changed)}
+    return snippets(row, RECORD)
+
+
 def test_code_fits_the_artifact():
-    row = {"format": "tflite", "quantize": "int8", "file": "model_int8.tflite"}
-    about = About(name="tiny")
-    found = snippets(row, RECORD, about)
+    found = code("tflite", "int8")
     assert list(found) == ["Python, LiteRT", "Kotlin, Task Library"]
     assert found["Python, LiteRT"].endswith(
         'answer = run(image=pixels)["probabilities"]  # uint8 [1, 32, 32, 3], 0...255\n'
@@ -235,19 +249,28 @@ def test_code_fits_the_artifact():
         "answer = scale * (answer.astype(int) - zero_point)"
     )
     # The Task Library takes neither int8 pixels nor several pictures.
-    assert list(snippets(row, RECORD, dataclasses.replace(about, integer_io="int8"))) == ["Python, LiteRT"]
-    assert list(snippets(row, RECORD, dataclasses.replace(about, batches={"tflite": None}))) == ["Python, LiteRT"]
-    fours = dataclasses.replace(about, batches=dict.fromkeys(("saved_model", "onnx", "tfjs"), 4))
-    of_four = [snippets({**row, "quantize": "none", "format": form}, RECORD, fours) for form in fours.batches]
-    assert [list(each) for each in of_four] == [
-        ["TensorFlow, whole files"],
-        ["Python, ONNX Runtime"],
-        ["JavaScript, TensorFlow.js"],
-    ]
+    assert list(code("tflite", "int8", pictures="int8")) == ["Python, LiteRT"]
+    assert list(code("tflite", "int8", batch=None)) == ["Python, LiteRT"]
+    of_four = [code(form, batch=4) for form in ("saved_model", "onnx", "tfjs")]
+    ways = ["TensorFlow, whole files", "Python, ONNX Runtime", "JavaScript, TensorFlow.js"]
+    assert [list(each) for each in of_four] == [[way] for way in ways]
     lines = ["\n".join(each.values()) for each in of_four]
     assert 'open("photo.jpg", "rb").read()] * 4)' in lines[0]
     assert "# float32 [4, 32, 32, 3], 0...255" in lines[1]
     assert ".expandDims(0).tile([4, 1, 1, 1]);" in lines[2]
+
+
+def test_where_no_photograph_is_clear_the_reason_is_given(tmp_path):
+    photographs = dataclasses.replace(drawn(), expected=np.full((8, 5), 0.2, np.float32))
+    row = row_of(photographs, "tflite", "none", "model.tflite", size=400_000)
+    assert row["clear_photographs"] == 0
+    write_report(tmp_path, [row], photographs, labels=LABELS, record=RECORD, about=About(name="tiny"))
+    reason = "on none of the photographs does Keras\u2019 top class lead the next by 10 % or more."
+    card = plain((tmp_path / "MODEL_CARD.md").read_text(encoding="utf-8"))
+    assert f"\nThe classes of `model.tflite` were not checked: {reason}\n" in card
+    text = plain(Page((tmp_path / "report.html").read_text(encoding="utf-8")).text)
+    assert f"Classes were not checked: {reason}" in text
+    assert f"The classes of model.tflite: {reason}" in text
 
 
 def test_every_format_has_its_lines():

@@ -8,6 +8,8 @@ import re
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -165,13 +167,20 @@ def test_a_broken_bound_leaves_not_even_a_folder(model, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_real_process_that_is_stopped_leaves_nothing_that_looks_finished(number, model, tmp_path):
-    run, out = Run(tmp_path / "run"), tmp_path / "out"
+@pytest.fixture
+def command(model, tmp_path) -> list[str]:
+    """Return the command that exports a run to `out`."""
+    run = Run(tmp_path / "run")
     run.describe(list("abcd"), preprocessing_of(model))
     run.save_model(model)
-    command = [PROGRAM, f"--model_dir={run.path}", "--format=tflite,saved_model,tfjs", f"--output_dir={out}"]
+    return [PROGRAM, f"--model_dir={run.path}", f"--output_dir={tmp_path / 'out'}"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_real_process_that_is_stopped_leaves_nothing_that_looks_finished(number, command, tmp_path):
+    out = tmp_path / "out"
+    command += ["--format=tflite,saved_model,tfjs"]
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -182,7 +191,7 @@ def test_a_real_process_that_is_stopped_leaves_nothing_that_looks_finished(numbe
     )
     assert process.stdout is not None
     line = next(line for line in process.stdout if line.startswith("Writing saved_model"))
-    assert line == "Writing saved_model ...\n"
+    assert line == "Writing saved_model, 2 of 3 ...\n"
     process.send_signal(number)
     _, complaints = process.communicate(timeout=120)
     if number == signal.SIGKILL:
@@ -195,3 +204,77 @@ def test_a_real_process_that_is_stopped_leaves_nothing_that_looks_finished(numbe
         assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
         assert complaints.splitlines()[-1] == "efficientnet-export: stopped."
         assert not out.exists()
+
+
+def children_of(process: int) -> list[int]:
+    files = Path(f"/proc/{process}/task").glob("*/children")
+    return [int(child) for file in files for child in file.read_text("ascii").split()]
+
+
+def is_alive(process: int) -> bool:
+    try:
+        # One that has ended, and whose parent has not asked, has none any more.
+        return Path(f"/proc/{process}/cmdline").read_bytes() != b""
+    except OSError:
+        return False
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 300) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited for too long"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc, as Linux has it")
+def test_a_killed_export_leaves_no_process_and_no_photograph_in_the_temporary_folder(command, tmp_path):
+    out, temporary = tmp_path / "out", tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    command += ["--format=keras"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("Comparing "):
+            break
+    wait_until(lambda: children_of(process.pid) and list(out.rglob("*.file")))
+    children = children_of(process.pid)
+    process.kill()
+    process.communicate()
+    wait_until(lambda: not any(map(is_alive, children)))
+    assert [path.name for path in out.iterdir() if not path.name.startswith(".unfinished-")] == []
+    for folder in (out, temporary):
+        assert [path for pattern in ("*.file", "*.npy") for path in folder.rglob(pattern)] == []
+    assert subprocess.run(command, capture_output=True).returncode == 0
+    assert [name for name in os.listdir(out) if name.startswith(".")] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_export_that_is_stopped_while_it_replaces_another_leaves_one_of_the_two(number, command, tmp_path):
+    out = tmp_path / "out"
+    command += ["--format=keras", "--verify_images=1"]
+    assert subprocess.run(command, capture_output=True).returncode == 0
+    before = {path.name: digest(path) for path in out.iterdir()}
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    # The card is among the last that is written, just before all of it is moved.
+    wait_until(lambda: list(out.glob(".unfinished-*/new/MODEL_CARD.md")) or process.poll() is not None)
+    process.send_signal(number)
+    _, complaints = process.communicate()
+    after = {path.name: digest(path) for path in out.iterdir()}
+    if process.returncode == 0:
+        assert after.keys() == before.keys()
+        report = json.loads((out / "report.json").read_text())
+        assert {row["file"]: row["sha256"] for row in report["artifacts"]} == {"model.keras": after["model.keras"]}
+    else:
+        assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[number], complaints
+        # Before the moves nothing has changed; after them everything has.
+        changed = [name for name, each in after.items() if each != before.get(name)]
+        assert changed == [] or {"report.json", "report.html"} <= set(changed)
+        assert after.keys() == before.keys()

@@ -141,7 +141,8 @@ def test_a_model_without_the_signature_is_refused(copy):
     (copy / "model.json").write_text(json.dumps(document))
     with pytest.raises(EfficientNetError) as caught:
         TfjsModel(copy)
-    assert str(caught.value) == "The signature of the TensorFlow.js model has no input 'image'."
+    problem = "its signature has no input 'image', or an output without a shape."
+    assert str(caught.value) == f"{copy / 'model.json'} cannot be used: {problem}"
 
 
 def _several(tmp_path, batch):

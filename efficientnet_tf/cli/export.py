@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,9 @@ def _export(line: CommandLine) -> dict[str, Any]:
 
     assert isinstance(line.config, ExportConfig)
     source, folder = source_of(line.config)
-    print(f"Exporting {source.name} to {folder}.")
-    rows = write_artifacts(source, folder, line.config, print)
+    print(f"Exporting {source.name} to {folder}.", flush=True)
+    # At once, also where a program reads it: exports take a while.
+    rows = write_artifacts(source, folder, line.config, functools.partial(print, flush=True))
     print_report(rows, folder)
     return {"output_dir": str(folder), "artifacts": rows}
 
@@ -36,12 +38,15 @@ def print_report(rows: Sequence[dict[str, Any]], folder: Path) -> None:
     from rich.table import Table
 
     table = Table(
-        title=f"Against Keras, on {max(row['photographs'] for row in rows)} photographs",
+        title=f"Beside Keras, on {max(row['photographs'] for row in rows)} photographs",
+        caption="max diff.: of any probability; same class: photographs whose most probable class is Keras' too; "
+        "ms: for one photograph",
+        caption_justify="left",
         box=SIMPLE,
         pad_edge=False,
         padding=(0, 1),
     )
-    for heading in ("artifact", "MB", "max diff.", "top-1", "ms", "verified"):
+    for heading in ("artifact", "MB", "max diff.", "same class", "ms", "verified"):
         table.add_column(heading, justify="left" if heading == "artifact" else "right", no_wrap=True)
     for row in rows:
         table.add_row(row["file"], f"{row['bytes'] / 1e6:.1f}", *_figures(row))
@@ -49,16 +54,26 @@ def print_report(rows: Sequence[dict[str, Any]], folder: Path) -> None:
     for row in rows:
         if not row["photographs"]:
             print(f"Warning: {row['file']} was not verified. {row['reason']}")
+    if any(row.get("clear_photographs") == 0 for row in rows):
+        print(
+            "Warning: classes were not checked, since on none of the photographs Keras' top class leads the next by "
+            "10 % or more. Give others by --verify, or more of them by --verify_images."
+        )
     print(f"Written to {folder}; look at {folder / 'report.html'}. The figures are in {folder / 'report.json'}.")
 
 
 def _figures(row: dict[str, Any]) -> list[str]:
     """Return the cells of what an artifact showed; those of what it does not answer are empty."""
-    if not row["photographs"]:
+    total = row["photographs"]
+    if not total:
         return ["", "", "", "no"]
-    shapes = {"max_difference": ".1e", "top1_agreement": ".0%", "latency_ms": ".1f"}
-    cells = ["" if row[name] is None else format(row[name], shape) for name, shape in shapes.items()]
-    return [*cells, "yes" if row["verified"] else "no"]
+    largest, share, milliseconds = (row[name] for name in ("max_difference", "top1_agreement", "latency_ms"))
+    return [
+        "" if largest is None else f"{largest:.1e}",
+        "" if share is None else f"{round(share * total)} of {total}",
+        "" if milliseconds is None else f"{milliseconds:.1f}",
+        "yes" if row["verified"] else "no",
+    ]
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ QUANTIZATIONS = {
 }
 #: Those that need pictures to learn the range of every inner map from.
 CALIBRATED = ("int8", "mixed", "int16x8")
+#: What of them is not given: how many pictures, and what integer networks take these as.
+CALIBRATION_IMAGES, INTEGER_IO = 200, "uint8"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -73,13 +75,17 @@ class ExportConfig(SourceOptions):
         "Photographs from which int8, mixed and int16x8 learn the range of every map: a folder, sample, or another "
         "form that --data of efficientnet-train takes; by default what the run was trained on, for a variant sample.",
     )
-    calibration_images: int = option(
-        200, "Quantisation", "How many of them, spread evenly over the classes.", minimum=1
-    )
-    integer_io: str = option(
-        "uint8",
+    calibration_images: int | None = option(
+        None,
         "Quantisation",
-        "What int8, mixed and int16x8 take pictures as, and int8 answers in: uint8, int8 or float32.",
+        f"How many of them, spread evenly over the classes; by default {CALIBRATION_IMAGES}.",
+        minimum=1,
+    )
+    integer_io: str | None = option(
+        None,
+        "Quantisation",
+        f"What int8, mixed and int16x8 take pictures as, and int8 answers in: uint8, int8 or float32; by default "
+        f"{INTEGER_IO}.",
         choices=("uint8", "int8", "float32"),
     )
     verify: str | None = option(
@@ -107,13 +113,15 @@ class ExportConfig(SourceOptions):
             raise UsageError(f"None of {', '.join(self.format)} can be quantised as {', '.join(useless)}.")
         if self.dynamic_batch and self.batch is not None:
             raise UsageError(f"Give --batch or --dynamic_batch, not both; got --batch={self.batch}.")
-        if self.dynamic_batch and "tflite" not in self.format:
-            raise UsageError(f"--dynamic_batch is for tflite, which is not among --format={','.join(self.format)}.")
-        if self.calibration is not None and not self.calibrated:
-            raise UsageError(
-                f"--calibration is for {', '.join(CALIBRATED)}, none of which is among "
-                f"--quantize={','.join(self.quantize)}."
-            )
+        for name, form in (("dynamic_batch", "tflite"), ("offline", "tfjs")):
+            if getattr(self, name) and form not in self.format:
+                raise UsageError(f"--{name} is for {form}, which is not among --format={','.join(self.format)}.")
+        for name in ("calibration", "calibration_images", "integer_io"):
+            if getattr(self, name) is not None and not self.calibrated:
+                raise UsageError(
+                    f"--{name} is for {', '.join(CALIBRATED)}, none of which is among "
+                    f"--quantize={','.join(self.quantize)}."
+                )
 
     @property
     def calibrated(self) -> bool:

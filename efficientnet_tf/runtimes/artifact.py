@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import reprlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -100,13 +101,43 @@ def check_report(path: Path) -> None:
     try:
         rows = json.loads(report.read_text(encoding="utf-8"))["artifacts"]
         verified = {str(row["file"]): row.get("sha256") for row in rows}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise EfficientNetError(f"{report} is not the report of an export.") from error
     expected = verified.get(whole.name)
     if expected is not None and digest(path) != expected:
         raise EfficientNetError(
             f"{path} is not the artifact that {report} was written for: its SHA-256 differs. Export it again."
         )
+
+
+def labels_inside(value: Any) -> list[str] | None:
+    """Return the names of the classes in the metadata of a file, which anybody may have written.
+
+    Args:
+        value: of the metadata's `labels`, decoded from JSON.
+
+    Returns:
+        The names; None where there are none.
+
+    Raises:
+        UsageError: something else.
+
+    >>> labels_inside(["cat", 3])
+    Traceback (most recent call last):
+    efficientnet_tf.errors.UsageError: labels must be a list of names, got ['cat', 3].
+    """
+    if value is not None and not (isinstance(value, list) and all(isinstance(name, str) for name in value)):
+        raise UsageError(f"labels must be a list of names, got {reprlib.repr(value)}.")
+    return value or None
+
+
+def record_inside(value: Any) -> Preprocessing | None:
+    """Return the preprocessing record in the metadata of a file; None where there is none.
+
+    Raises:
+        UsageError: something else.
+    """
+    return None if value is None else Preprocessing.from_json(value)
 
 
 def labels_beside(*folders: Path) -> list[str] | None:

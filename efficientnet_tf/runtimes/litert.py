@@ -58,7 +58,10 @@ class LiteRTModel:
         if np.dtype(inputs["image"]["dtype"]) not in OFFSETS:
             raise EfficientNetError(f"{path} takes pictures as {np.dtype(inputs['image']['dtype'])}, which are none.")
         self._image = inputs["image"]
-        metadata = read_metadata(path.read_bytes())
+        try:
+            metadata = read_metadata(path.read_bytes())
+        except EfficientNetError as error:
+            raise EfficientNetError(f"{path}: {error}") from error
         self.labels: list[str] | None = metadata.get("labels") or labels_beside(path.parent)
         self.preprocessing: Preprocessing | None = metadata.get("preprocessing") or preprocessing_beside(path.parent)
 

@@ -26,6 +26,7 @@ import numpy as np
 from efficientnet_tf.errors import EfficientNetError, MissingDependencyError
 from efficientnet_tf.native_output import held_back
 from efficientnet_tf.runtimes.artifact import Artifact, check_report, open_artifact
+from efficientnet_tf.runtimes.lifeline import end_with_stdin, lifeline
 
 Array = np.ndarray[Any, Any]
 
@@ -71,6 +72,7 @@ def measure(
     batch: int = 1,
     threads: Sequence[int] | None = None,
     timeout: float = TIMEOUT,
+    scratch: Path | None = None,
 ) -> Measured:
     """Run an artifact in a process of its own, on the processor.
 
@@ -82,13 +84,14 @@ def measure(
         threads: numbers of threads to time it with; by default all, and one. TensorFlow.js has one, whatever is asked;
             a `.keras` file, which is not for serving, is timed with the first alone.
         timeout: seconds until a process is ended.
+        scratch: a folder for the pictures while they are needed; by default the system's own for temporary files.
 
     Raises:
         MissingDependencyError: the runtime is not installed.
         RuntimeFailure: it cannot run the artifact, ended, or took too long.
     """
     counts = list(dict.fromkeys(threads or (os.cpu_count() or 1, 1)))
-    with tempfile.TemporaryDirectory(prefix="efficientnet_tf-") as name:
+    with tempfile.TemporaryDirectory(prefix="efficientnet_tf-", dir=scratch) as name:
         folder = Path(name)
         np.save(folder / "pixels.npy", pixels)
         for number, content in enumerate(files):
@@ -114,17 +117,24 @@ def _child(path: Path, folder: Path, threads: Sequence[int], batch: int, timeout
     """Run this module's `main` and return what it says."""
     # -P: what lies in the current folder must not be taken for a module.
     command = [sys.executable, "-P", "-m", __name__, str(path.absolute()), str(folder), f"--batch={batch}"]
-    command += [f"--threads={','.join(map(str, threads))}", *more]
+    command += [f"--threads={','.join(map(str, threads))}", "--end_with_stdin", *more]
     # An accelerator's memory is this process's; and every runtime is to be timed on the same processor.
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     # What it leaves when it is killed goes with the folder.
     environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
-    try:
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=timeout, errors="replace"
-        )
-    except subprocess.TimeoutExpired:
-        raise RuntimeFailure(f"its runtime did not finish within {timeout:g} s") from None
+    with lifeline() as stdin:
+        try:
+            done = subprocess.run(
+                command,
+                env=environment,
+                stdin=stdin,
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                errors="replace",
+            )
+        except subprocess.TimeoutExpired:
+            raise RuntimeFailure(f"its runtime did not finish within {timeout:g} s") from None
     lines = done.stdout.splitlines()
     if done.returncode < 0:
         raise RuntimeFailure(f"its runtime ended with {signal.Signals(-done.returncode).name}")
@@ -149,7 +159,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", default="1", help="numbers of threads, separated by commas")
     parser.add_argument("--batch", type=int, default=1, help="pictures of a run")
     parser.add_argument("--only_latency", action="store_true", help="answer nothing else")
+    parser.add_argument(
+        "--end_with_stdin", action="store_true", help="end, and remove the folder, when standard input is closed"
+    )
     given = parser.parse_args(argv)
+    if given.end_with_stdin:
+        end_with_stdin(given.folder)
     threads = [int(count) for count in given.threads.split(",")]
     try:
         with held_back():

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from efficientnet_tf.errors import EfficientNetError, MissingDependencyError, UsageError
-from efficientnet_tf.runtimes.artifact import labels_beside, preprocessing_beside
+from efficientnet_tf.runtimes.artifact import labels_beside, labels_inside, preprocessing_beside, record_inside
 from efficientnet_tf.runtimes.filling import in_batches
 from efficientnet_tf.specs import Preprocessing
 
@@ -54,12 +54,11 @@ class OnnxModel:
         metadata = self._session.get_modelmeta().custom_metadata_map
         try:
             labels, record = (json.loads(metadata.get(name, "null")) for name in ("labels", "preprocessing"))
-            self.labels: list[str] | None = labels or labels_beside(path.parent)
-            self.preprocessing: Preprocessing | None = (
-                Preprocessing.from_json(record) if record else preprocessing_beside(path.parent)
-            )
-        except (ValueError, TypeError) as error:
+            inside = labels_inside(labels), record_inside(record)
+        except (ValueError, RecursionError) as error:
             raise EfficientNetError(f"The metadata of {path} cannot be read: {error}") from error
+        self.labels: list[str] | None = inside[0] or labels_beside(path.parent)
+        self.preprocessing: Preprocessing | None = inside[1] or preprocessing_beside(path.parent)
 
     def predict(self, images: Array) -> Array:
         """Return probabilities, float32 [N, classes], of pixels, uint8 [N, height, width, 3].
@@ -93,7 +92,8 @@ class OnnxModel:
         Raises:
             MissingDependencyError: the package onnx, which reads the graph, is not installed.
         """
-        graph = _import("onnx").load(str(self._path)).graph
+        # Weights that lie in files of their own are not needed to count.
+        graph = _import("onnx").load(str(self._path), load_external_data=False).graph
         return dict(Counter(node.op_type for node in graph.node).most_common())
 
     def close(self) -> None:

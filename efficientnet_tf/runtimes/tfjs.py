@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import queue
+import reprlib
 import subprocess
 import sys
 import tempfile
@@ -21,8 +22,9 @@ from typing import IO, Any
 import numpy as np
 
 from efficientnet_tf.errors import EfficientNetError, UsageError, unknown_name
+from efficientnet_tf.runtimes.artifact import labels_inside, record_inside
 from efficientnet_tf.runtimes.nodejs import PROGRAM, find_modules, find_node, install_modules
-from efficientnet_tf.specs.preprocessing import Preprocessing
+from efficientnet_tf.specs import Preprocessing
 
 #: B0 takes 16 images in 0.8 s with `wasm` and in 23 s with `cpu`, plain JavaScript (two cores, Node 24).
 BACKENDS = ("wasm", "cpu")
@@ -64,11 +66,14 @@ class TfjsModel:
             raise unknown_name("backend", backend, BACKENDS)
         self.directory = Path(directory)
         document = read_model_json(self.directory)
-        self.metadata: dict[str, Any] = document.get("userDefinedMetadata") or {}
-        (batch, *shape), self._outputs = _interface(document)
+        try:
+            self.metadata: dict[str, Any] = _metadata(document)
+            (batch, *shape), self._outputs = _interface(document)
+            self._operations = _operations(document)
+        except UsageError as error:
+            raise EfficientNetError(f"{self.directory / 'model.json'} cannot be used: {error}") from None
         self.batch = batch if batch > 0 else None
         self._image_shape = tuple(shape)
-        self._operations = _operations(document)
         self._timeout = timeout
         command = [find_node(), PROGRAM, find_modules(), self.directory.absolute(), backend]
         with contextlib.ExitStack() as resources:
@@ -82,13 +87,12 @@ class TfjsModel:
     @property
     def labels(self) -> list[str] | None:
         """The names of the classes, in the order of the probabilities; None where the export has none."""
-        return self.metadata.get("labels")
+        return labels_inside(self.metadata.get("labels"))
 
     @property
     def preprocessing(self) -> Preprocessing | None:
         """How a photograph becomes an image for `predict`; None where the export does not say."""
-        record = self.metadata.get("preprocessing")
-        return Preprocessing.from_json(record) if record else None
+        return record_inside(self.metadata.get("preprocessing"))
 
     def predict(self, images: Array) -> Array:
         """Return the probabilities of images.
@@ -230,7 +234,7 @@ def read_model_json(directory: Path) -> dict[str, Any]:
         document: dict[str, Any] = json.loads(path.read_text("utf-8"))
         groups = document["weightsManifest"] if document["format"] == "graph-model" else None
         shards = [str(name) for group in groups or () for name in group["paths"]]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         groups = None
     if groups is None:
         raise EfficientNetError(f"{path} is not a TensorFlow.js graph model.")
@@ -251,16 +255,29 @@ def _interface(document: dict[str, Any]) -> tuple[tuple[int, ...], dict[str, tup
         signature = document["signature"]
         image = shape(signature["inputs"]["image"])
         outputs = {str(name): shape(tensor)[1:] for name, tensor in signature["outputs"].items()}
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise EfficientNetError("The signature of the TensorFlow.js model has no input 'image'.") from None
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        raise UsageError("its signature has no input 'image', or an output without a shape.") from None
     if len(image) != 4 or not outputs:
-        raise EfficientNetError("The signature of the TensorFlow.js model has no images or no outputs.")
+        raise UsageError("its signature has no images or no outputs.")
     return image, outputs
 
 
+def _metadata(document: dict[str, Any]) -> dict[str, Any]:
+    """Return what the exporter was given: `labels` and `preprocessing` are read to see that they can be."""
+    metadata = document.get("userDefinedMetadata") or {}
+    if not isinstance(metadata, dict):
+        raise UsageError(f"userDefinedMetadata must be an object, got {reprlib.repr(metadata)}.")
+    labels_inside(metadata.get("labels"))
+    record_inside(metadata.get("preprocessing"))
+    return metadata
+
+
 def _operations(document: dict[str, Any]) -> dict[str, int]:
-    nodes = document.get("modelTopology", {}).get("node", ())
-    return dict(sorted(collections.Counter(node["op"] for node in nodes if node["op"] not in DATA_NODES).items()))
+    try:
+        nodes = [str(node["op"]) for node in document["modelTopology"]["node"]]
+    except (KeyError, TypeError):
+        raise UsageError("its modelTopology is not a list of operations.") from None
+    return dict(sorted(collections.Counter(name for name in nodes if name not in DATA_NODES).items()))
 
 
 def main() -> int:

@@ -7,7 +7,9 @@ places can disagree about it.
 from __future__ import annotations
 
 import dataclasses
+import reprlib
 from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import Any
 
 from efficientnet_tf.errors import UsageError, unknown_name
@@ -19,6 +21,8 @@ from efficientnet_tf.errors import UsageError, unknown_name
 INTERPOLATIONS = ("bicubic", "tf1_bicubic", "bilinear", "tf2_bilinear")
 #: What `crop` may be.
 CROPS = ("center", "none")
+#: What a side of an input may be at most, in pixels; and what `scale` and `offset` may, which are float32.
+MOST_PIXELS, LARGEST = 16_384, 1e30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,12 +51,20 @@ class Preprocessing:
     offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
-        if self.crop not in CROPS:
-            raise unknown_name("crop", self.crop, CROPS)
-        if self.interpolation not in INTERPOLATIONS:
-            raise unknown_name("interpolation", self.interpolation, INTERPOLATIONS)
-        if len(self.image_size) != 2 or min(self.image_size) < 1:
-            raise UsageError(f"image_size must be two positive numbers of pixels, got {self.image_size}.")
+        for name, allowed in (("crop", CROPS), ("interpolation", INTERPOLATIONS)):
+            value = getattr(self, name)
+            if value not in allowed:
+                raise unknown_name(name, value if isinstance(value, str) else _short(value), allowed)
+        # Files carry records, and a crafted one must not fill the memory when its first picture is decoded.
+        if not _are(self.image_size, Integral, 2, least=1, most=MOST_PIXELS):
+            given = _short(self.image_size)
+            raise UsageError(f"image_size must be two numbers of pixels of 1 to {MOST_PIXELS}, got {given}.")
+        if not _are((self.crop_padding,), Integral, 1, least=0, most=MOST_PIXELS):
+            given = _short(self.crop_padding)
+            raise UsageError(f"crop_padding must be a number of pixels of 0 to {MOST_PIXELS}, got {given}.")
+        for name in ("scale", "offset"):
+            if not _are(getattr(self, name), Real, 3, least=-LARGEST, most=LARGEST):
+                raise UsageError(f"{name} must be three numbers, got {_short(getattr(self, name))}.")
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as plain JSON values, in the order of the fields."""
@@ -73,8 +85,20 @@ class Preprocessing:
             if name not in allowed:
                 raise unknown_name("preprocessing field", name, allowed)
         if not isinstance(values, Mapping) or not isinstance(values.get("image_size"), list | tuple):
-            raise UsageError(f"A preprocessing record must be an object with image_size, got {values!r}.")
+            raise UsageError(f"A preprocessing record must be an object with image_size, got {_short(values)}.")
         fields: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
         }
         return cls(**fields)
+
+
+def _are(values: Any, kind: Any, number: int, *, least: float, most: float) -> bool:
+    """Return whether something is so many numbers of a kind within limits; a truth value is none, nor is NaN."""
+    if not isinstance(values, tuple | list) or len(values) != number:
+        return False
+    return all(isinstance(value, kind) and not isinstance(value, bool) and least <= value <= most for value in values)
+
+
+def _short(value: Any) -> str:
+    """Return a value as a message shows it, however long or deep it is."""
+    return reprlib.repr(value)

@@ -91,7 +91,7 @@ def _as_recorded(spec: Spec, path: Path) -> Spec:
         return spec
     try:
         read = Preprocessing.from_json(json.loads(record.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise EfficientNetError(f"{record} is not a preprocessing record: {error}") from error
     return spec.replace(crop=read.crop, crop_padding=read.crop_padding, interpolation=read.interpolation)
 

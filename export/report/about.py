@@ -25,10 +25,6 @@ class About:
         config: settings of the run that trained it, as in config.json.
         metrics: what that run measured, as in metrics.json.
         weights: of a network of the zoo, the name of its published weights.
-        outputs: names of what the artifacts answer.
-        batches: how many pictures the artifacts of each format take at a time; None for any number.
-        integer_io: what integer networks take pictures as.
-        calibration: where the pictures are from that integer networks were calibrated on.
     """
 
     name: str
@@ -37,19 +33,14 @@ class About:
     config: Mapping[str, Any] | None = None
     metrics: Mapping[str, Any] | None = None
     weights: str | None = None
-    outputs: tuple[str, ...] = ("probabilities",)
-    batches: Mapping[str, int | None] = dataclasses.field(default_factory=lambda: {"tflite": 1})
-    integer_io: str = "uint8"
-    calibration: str | None = None
 
 
-def about_of(source: Source, config: ExportConfig, *, calibration: str | None = None) -> About:
+def about_of(source: Source, config: ExportConfig) -> About:
     """Return what is known of a network that is exported.
 
     Args:
         source: the network, and its run if it has one.
         config: as what it is exported.
-        calibration: the source of the calibration pictures, if any were needed.
     """
     settings = source.settings
     spec = None
@@ -69,10 +60,6 @@ def about_of(source: Source, config: ExportConfig, *, calibration: str | None = 
         config=settings,
         metrics=_metrics(source.run),
         weights=published if config.variant is not None and published != "none" else None,
-        outputs=tuple(config.outputs),
-        batches={form: config.batch_of(form) for form in config.format},
-        integer_io=config.integer_io,
-        calibration=calibration,
     )
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from efficientnet_tf.exporting.figures import CLEAR
 from efficientnet_tf.exporting.report.overview import anchor, section
-from efficientnet_tf.exporting.report.subject import Row, Subject
+from efficientnet_tf.exporting.report.subject import Row, Subject, compared_in_words
 from efficientnet_tf.exporting.report.usage import snippets
 from efficientnet_tf.exporting.report.words import (
+    NONE_CLEAR,
     UNKNOWN,
     decibels,
     kind,
@@ -29,6 +30,9 @@ SAME = 1e-4
 def artifact_section(row: Row, subject: Subject) -> Html:
     """Return all that is known of an artifact."""
     parts: list[Html | None] = [element("p", f"{kind(row)}, {megabytes(row['bytes'])}. ", *_verdict(row))]
+    if row in subject.elsewhere:
+        words = f"Written by an earlier export of the same network, and compared on {compared_in_words(row)}."
+        parts.append(element("p", words, class_="note"))
     if row.get("max_difference") is not None:
         parts.append(_figures(row))
     parts += [_other_outputs(row), _photographs(row, subject), _quantization(row.get("quantization"))]
@@ -47,7 +51,7 @@ def _verdict(row: Row) -> list[object]:
         lead = f"{100 * CLEAR:g}\u00a0%"
         return [f"Of the {clear} on which Keras\u2019 top class leads by {lead} or more, it names the same on {kept}."]
     if row.get("clear_photographs") == 0:
-        return [f"Keras\u2019 top class leads by {100 * CLEAR:g}\u00a0% or more on none of the photographs."]
+        return [f"Classes were not checked: {NONE_CLEAR}"]
     return []
 
 
@@ -214,7 +218,7 @@ def _shown(value: Any) -> str:
 
 
 def _use(row: Row, subject: Subject) -> Html | None:
-    found = snippets(row, subject.record, subject.about)
+    found = snippets(row, subject.record)
     if not found:
         return None
     ways = [

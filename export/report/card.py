@@ -9,10 +9,11 @@ from typing import Any
 from efficientnet_tf.config.export import CALIBRATED
 from efficientnet_tf.errors import EfficientNetError
 from efficientnet_tf.exporting.report.closing import CLEAR_IN_WORDS, bounds_in_words
-from efficientnet_tf.exporting.report.subject import Row, Subject
+from efficientnet_tf.exporting.report.subject import Row, Subject, compared_in_words
 from efficientnet_tf.exporting.report.usage import snippets
 from efficientnet_tf.exporting.report.words import (
     FORMATS,
+    NONE_CLEAR,
     QUANTIZATIONS,
     agreement,
     decibels,
@@ -82,7 +83,7 @@ def _what(subject: Subject) -> list[str]:
     if about.parameters:
         rows.append(("Parameters in all", f"{about.parameters:,}"))
     rows.append(("Input", f"{height} x {width} pixels, RGB"))
-    rows.append(("Outputs", ", ".join(about.outputs)))
+    rows.append(("Outputs", ", ".join(subject.outputs)))
     return [*lines, "", *_table(("", ""), rows)]
 
 
@@ -142,7 +143,7 @@ def _accuracy(subject: Subject) -> list[str]:
             f"Top-1 {_percent(metrics['top1'])}{of} that were held out"
             f"{f' of `{data}`' if data else ''}, measured by the run in Keras."
         )
-    measured = [row for row in subject.rows if row.get("accuracy")]
+    measured = [row for row in subject.rows if row.get("accuracy") and row not in subject.elsewhere]
     if measured:
         first = measured[0]["accuracy"]
         lines += [
@@ -184,8 +185,15 @@ def _verification(subject: Subject) -> list[str]:
         "probability that went to other classes than Keras gave it to. `report.json` has all figures, `report.html` "
         "shows them. Accelerators of phones, browsers and servers were not tried.",
     ]
-    if subject.about.calibration:
-        lines += ["", f"Integer networks were calibrated on pictures of `{subject.about.calibration}`."]
+    sources = dict.fromkeys(f"`{row['calibrated_on']}`" for row in subject.rows if row.get("calibrated_on"))
+    if sources:
+        lines += ["", f"Integer networks were calibrated on pictures of {listed(list(sources))}."]
+    for row in subject.elsewhere:
+        told = f"was written by an earlier export of the same network, and compared on {compared_in_words(row)}."
+        lines += ["", f"`{row['file']}` {told}"]
+    if subject.unclear:
+        names = listed([_code(row) for row in subject.unclear])
+        lines += ["", f"The classes of {names} were not checked: {NONE_CLEAR}"]
     lines += [line for row in subject.unverified for line in ("", f"`{row['file']}` was not verified: {row['reason']}")]
     return lines
 
@@ -196,7 +204,7 @@ def _loading(subject: Subject) -> list[str]:
     for row in subject.rows:
         alike.setdefault((row["format"], row["quantize"] in CALIBRATED), []).append(row)
     for row, *others in alike.values():
-        for name, code in snippets(row, subject.record, subject.about).items():
+        for name, code in snippets(row, subject.record).items():
             language = name.split(",")[0].lower() if name.startswith(("Python", "Kotlin", "JavaScript")) else ""
             language = language or ("shell" if "Serving" in name else "python")
             lines += [f"`{row['file']}`, {name}:", "", f"```{language}", code, "```", ""]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from efficientnet_tf.exporting.figures import CLEAR
 from efficientnet_tf.exporting.report.overview import section
-from efficientnet_tf.exporting.report.subject import Subject
+from efficientnet_tf.exporting.report.subject import Subject, compared_in_words
+from efficientnet_tf.exporting.report.words import NONE_CLEAR
 from efficientnet_tf.exporting.verify import BOUNDS, FEW, Bounds
 from efficientnet_tf.markup import Html, element
 
@@ -18,6 +19,7 @@ def checks_section(subject: Subject) -> Html:
         f"{subject.number_of(len(subject.photographs))} went from file to class: decoded, "
         "cropped and resized by the record in preprocessing.json, and run by Keras and by each artifact in its own "
         "runtime, in a process of its own.",
+        *(f"{row['file']}: earlier, on {compared_in_words(row)}." for row in subject.elsewhere),
         *(
             f"{name}: {bounds_in_words(BOUNDS[name], classes=subject.has_classes, others=subject.has_other_outputs)}."
             for name in dict.fromkeys(row["quantize"] for row in subject.rows)
@@ -33,6 +35,7 @@ def checks_section(subject: Subject) -> Html:
         "other answers.",
         "The lines of code above, which are the same for every export.",
         *(f"{row['file']}: {row['reason']}" for row in subject.unverified),
+        *(f"The classes of {row['file']}: {NONE_CLEAR}" for row in subject.unclear),
     ]
     if len(subject.photographs) < 100:
         left.append(

@@ -53,7 +53,8 @@ def headline(subject: Subject) -> Html:
     ]
     if subject.about.parameters:
         facts.append(("Parameters", _short(subject.about.parameters), "In all layers."))
-    measured = next((row["accuracy"] for row in subject.rows if row.get("accuracy")), None)
+    here = [row for row in subject.rows if row not in subject.elsewhere]
+    measured = next((row["accuracy"] for row in here if row.get("accuracy")), None)
     if measured:
         words_of_it = f"Keras, on these {count(measured['examples'], 'photograph')}."
         facts.append(("Accuracy", percent(measured["keras"]), words_of_it))

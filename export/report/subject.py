@@ -45,28 +45,58 @@ class Subject:
         return [row for row in self.rows if not row["verified"]]
 
     @property
+    def elsewhere(self) -> list[Row]:
+        """The artifacts that an earlier export compared on other photographs."""
+        return [row for row in self.rows if row["photographs"] and row["compared_on"] != self.photographs.origin]
+
+    @property
+    def unclear(self) -> list[Row]:
+        """The artifacts whose classes were not checked, since no photograph is clear."""
+        return [row for row in self.rows if row.get("clear_photographs") == 0]
+
+    @property
     def where(self) -> str:
         """Where the photographs are from, after a number of them."""
-        part = {"test": ", the part for testing", "validation": ", the part for validation"}
-        name = "the bundled photographs" if self.photographs.source == "sample" else self.photographs.source
-        return f"of {name}{part.get(self.photographs.part, '')}"
+        return _where(self.photographs.source, self.photographs.part)
 
     def number_of(self, examples: int) -> str:
         """Return so many of the photographs, in words."""
-        if self.photographs.source == "sample":
-            return f"{examples:,} {self.where}"
-        return f"{count(examples, 'photograph')} {self.where}"
+        return _number_of(examples, self.photographs.source, self.photographs.part)
+
+    @property
+    def outputs(self) -> list[str]:
+        """Names of what the artifacts answer."""
+        return list(dict.fromkeys(name for row in self.rows for name in row["interface"]["outputs"]))
 
     @property
     def has_other_outputs(self) -> bool:
         """Whether artifacts answer with more, or others, than probabilities."""
-        return tuple(self.about.outputs) != ("probabilities",)
+        return self.outputs != ["probabilities"]
 
     @property
     def has_classes(self) -> bool:
         """Whether any artifact answers with probabilities."""
-        return "probabilities" in self.about.outputs or any(row["format"] == "keras" for row in self.rows)
+        return "probabilities" in self.outputs
 
     def label(self, index: int) -> str:
         """Return the name of a class."""
         return self.labels[index] if index < len(self.labels) else str(index)
+
+
+def compared_in_words(row: Row) -> str:
+    """Return what an artifact was compared on, in words.
+
+    >>> compared_in_words({"photographs": 1, "compared_on": {"source": "mine", "part": "test"}})
+    '1 photograph of mine, the part for testing'
+    """
+    return _number_of(row["photographs"], row["compared_on"]["source"], row["compared_on"]["part"])
+
+
+def _where(source: str, part: str) -> str:
+    parts = {"test": ", the part for testing", "validation": ", the part for validation"}
+    return f"of {'the bundled photographs' if source == 'sample' else source}{parts.get(part, '')}"
+
+
+def _number_of(examples: int, source: str, part: str) -> str:
+    number = f"{examples:,}" if source == "sample" else count(examples, "photograph")
+    return f"{number} {_where(source, part)}"

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from efficientnet_tf.config.export import CALIBRATED
-from efficientnet_tf.exporting.report.about import About
 from efficientnet_tf.specs import Preprocessing
 
 SERVING, TASK_LIBRARY = "TensorFlow Serving", "Kotlin, Task Library"
@@ -63,29 +61,34 @@ scale, zero_point = run.get_output_details()["{output}"]["quantization"]
 answer = scale * (answer.astype(int) - zero_point)"""
 
 
-def snippets(row: Mapping[str, Any], record: Preprocessing, about: About) -> dict[str, str]:
-    """Return how an artifact is used: what each way is called, and its lines."""
+def snippets(row: Mapping[str, Any], record: Preprocessing) -> dict[str, str]:
+    """Return how an artifact is used: what each way is called, and its lines.
+
+    Args:
+        row: of report.json; its `interface` is that of `writers.Job.interface`.
+        record: how photographs become the input.
+    """
     height, width = record.image_size
-    dtype = about.integer_io if row["quantize"] in CALIBRATED else "float32"
-    batch = about.batches.get(row["format"])
+    outputs, batch, dtype = (row["interface"][name] for name in ("outputs", "batch", "pictures"))
+    only_probabilities = list(outputs) == ["probabilities"]
     several = batch is not None and batch > 1
     integers = row["quantize"] == "int8" and dtype != "float32"
     values = {
         "file": row["file"],
         "height": height,
         "width": width,
-        "output": about.outputs[0],
+        "output": outputs[0],
         "dtype": dtype,
         "range": "0...255 less 128" if dtype == "int8" else "0...255",
         "number": batch or "N",
         "times": f" * {batch}" if several else "",
         "tiled": f".tile([{batch}, 1, 1, 1])" if several else "",
-        "real": REAL.format(output=about.outputs[0]) if integers else "",
-        "of_several": "" if about.outputs == ("probabilities",) else f".{about.outputs[0]}",
+        "real": REAL.format(output=outputs[0]) if integers else "",
+        "of_several": "" if only_probabilities else f".{outputs[0]}",
     }
     found = {name: lines.format_map(values) for name, lines in SNIPPETS.get(row["format"], {}).items()}
     # Which takes one picture, in float32 or as bytes, and has one answer.
-    if several or not batch or dtype == "int8" or about.outputs != ("probabilities",):
+    if several or not batch or dtype == "int8" or not only_probabilities:
         found.pop(TASK_LIBRARY, None)
     if several:  # a request has one picture
         found.pop(SERVING, None)

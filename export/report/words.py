@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from efficientnet_tf.exporting.figures import CLEAR
+
 #: What nobody knows.
 UNKNOWN = "\u2013"
 
+#: Why classes are not checked where no photograph is clear.
+NONE_CLEAR = f"on none of the photographs does Keras\u2019 top class lead the next by {100 * CLEAR:g}\u00a0% or more."
 #: What each quantisation stores and computes, in a few words.
 QUANTIZATIONS = {
     "none": "float32",
