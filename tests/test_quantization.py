@@ -14,9 +14,10 @@ from efficientnet_tf.exporting import tflite
 from efficientnet_tf.exporting.deploy import deploy
 from efficientnet_tf.exporting.quantization import layer_sqnr, logit_sqnr, quantise
 from efficientnet_tf.exporting.quantization.bias import correct_biases
-from efficientnet_tf.exporting.quantization.graph import Graph, layer_of
+from efficientnet_tf.exporting.quantization.graph import CONVOLUTIONS, Graph, layer_of
 from efficientnet_tf.exporting.quantization.observing import observe
 from efficientnet_tf.exporting.quantization.pixels import centre_pixels
+from efficientnet_tf.exporting.quantization.rounding import InputMoments, Moments, round_kernels, rounded_kernel
 from efficientnet_tf.exporting.quantization.statistics import gather
 from efficientnet_tf.pretrained import EfficientNet
 from efficientnet_tf.runtimes.litert import LiteRTModel
@@ -75,6 +76,15 @@ def test_types_of_the_interface(files):
         assert {np.dtype(each["dtype"]).name for each in details.values()} == {outputs}, kind
     scale, zero_point = LiteRTModel(files["int8"])._run.get_output_details()["probabilities"]["quantization"]
     assert (scale, zero_point) == (1 / 256, 0)
+
+
+def test_only_the_integers_are_stored(files):
+    """What a constant was before it was replaced is not in the file."""
+    graph = Graph(files["int8"].read_bytes())
+    stored = sum(len(buffer.data) for buffer in graph.model.buffers if buffer.data is not None)
+    used = {tensor for operation in graph.operations() for tensor in operation.inputs if tensor >= 0}
+    needed = sum(graph.constant(tensor).nbytes for tensor in used if graph.constant(tensor) is not None)
+    assert stored < 1.02 * needed  # three numbers of the preprocessing stay
 
 
 def test_operations_are_integers_and_shapes_are_fixed(files):
@@ -167,10 +177,66 @@ def test_biases_take_back_the_mean_error():
     convolution.set_weights([np.array([[[[127.0, 127.0], [0.4, 2.3], [0.0, 1.0]]]]), np.array([1.0, 2.0])])
     content = tflite.converted(model)
     images = np.stack([np.full((4, 4, 3), value, np.float32) for value in (0, 10, 20)])
-    corrected = Graph(correct_biases(content, gather(content, images)))
+    corrected = Graph(correct_biases(content, gather(content, images), original=content))
     (operation,) = corrected.operations()
     np.testing.assert_allclose(corrected.constant(operation.inputs[2]), [1 + 0.4 * 10, 2 + 0.3 * 10], rtol=1e-5)
     np.testing.assert_array_equal(corrected.constant(operation.inputs[1])[0, 0, 0], np.float32([127, 0.4, 0]))
+
+
+def test_rounding_errors_make_up_for_each_other(model, pixels):
+    """Every kernel is what int8 holds, and what convolutions answer is nearer than with each weight to its nearest."""
+    content, _ = centre_pixels(tflite.converted(model), keep_addition=True)
+    images = pixels[::2].astype(np.float32)
+    moments = InputMoments(content)
+    gather(content, images, watch=moments.add)
+    graph, rounded = Graph(content), Graph(round_kernels(content, moments))
+    better = []
+    for operation, made, covariance in zip(
+        moments.convolutions,
+        [each for each in rounded.operations() if each.kind in CONVOLUTIONS],
+        moments.covariances(),
+        strict=True,
+    ):
+        axis = CONVOLUTIONS[operation.kind]
+        kernel, found = graph.constant(operation.inputs[1]), rounded.constant(made.inputs[1])
+        np.testing.assert_allclose(rounded_kernel(found, axis), found, rtol=1e-6)
+        # The scale is the one that it had.
+        others = tuple(place for place in range(kernel.ndim) if place != axis)
+        np.testing.assert_allclose(np.abs(found).max(others), np.abs(kernel).max(others), rtol=1e-6)
+        errors = []
+        for each in (found, rounded_kernel(kernel, axis)):
+            rows = np.moveaxis(each - kernel, axis, 0).reshape(kernel.shape[axis], -1)
+            errors.append(
+                np.einsum("ci,cij,cj->", rows, np.broadcast_to(covariance, (len(rows), *covariance.shape[1:])), rows)
+            )
+        better.append(errors[0] / errors[1])
+    assert len(better) == 27
+    assert np.median(better) < 0.6, better
+
+
+@pytest.mark.parametrize("pictures", ["one", "alike", "black"])
+def test_pictures_that_do_not_differ(float_file, pixels, pictures, tmp_path):
+    """Inputs that never vary have a covariance of zero, or of what rounding leaves of it."""
+    calibration = {"one": pixels[:1], "alike": pixels[[0, 0, 0]], "black": np.zeros_like(pixels[:2])}[pictures]
+    content = quantise(float_file.read_bytes(), calibration, kind="int8", integer_io="uint8")
+    path = tmp_path / "int8.tflite"
+    path.write_bytes(content)
+    expected, found = (LiteRTModel(each).answers(calibration)["logits"] for each in (float_file, path))
+    assert logit_sqnr(expected, found) > 15
+
+
+def test_moments_of_numbers_that_hardly_vary():
+    """Sigmoids near 0.5: their squares are a hundred million times their variance."""
+    generator = np.random.default_rng(0)
+    moments, seen = Moments(), 0.5 + 1e-4 * generator.normal(size=(64, 1, 1, 40)).astype(np.float32)
+    for each in seen:
+        moments.add(each)
+    covariance = moments.covariance()
+    expected = np.cov(seen.reshape(64, 40).astype(np.float64), rowvar=False, bias=True)
+    found = covariance[0] - 0.05 * np.diag(np.full(40, np.diag(expected).mean()))
+    # Relative to the variance; the damping is of the mean square about the first picture.
+    np.testing.assert_allclose(found / np.diag(expected).mean(), expected / np.diag(expected).mean(), atol=0.08)
+    assert np.linalg.eigvalsh(covariance[0]).min() > 0
 
 
 def test_layer_names():

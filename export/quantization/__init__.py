@@ -1,6 +1,6 @@
 """Networks of integers for TensorFlow Lite: made, and measured layer by layer.
 
-content of a float32 file -> pixels -> statistics -> bias -> recipes -> interface -> content of a quantised file
+float32 file -> pixels -> statistics -> rounding -> bias -> recipes -> interface -> quantised file
 """
 
 from efficientnet_tf.exporting.quantization.making import CALIBRATED, CHOICES, COMPUTED_IN_FLOAT32, quantise

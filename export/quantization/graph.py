@@ -139,12 +139,36 @@ class Graph:
         self.subgraph.tensors.append(tensor)
         return len(self.subgraph.tensors) - 1
 
+    def padding(self, operation: Operation, axis: int) -> int:
+        """Return how many zeros a convolution adds to its input's height (axis 1) or width (2); it has half before."""
+        options = operation.record.builtinOptions
+        if options.padding != schema.Padding.SAME:
+            return 0
+        stride, size = (options.strideH, options.strideW)[axis - 1], self.shape(operation.inputs[1])[axis]
+        there, wanted = (self.shape(tensor)[axis] for tensor in (operation.inputs[0], operation.outputs[0]))
+        return max((wanted - 1) * stride + size - there, 0)
+
     def replace_input(self, operation: Operation, place: int, values: Array) -> None:
         """Give an operation, and it alone, another constant as one of its inputs."""
         old = int(operation.record.inputs[place])
+        if old >= 0 and values.shape == self.shape(old) and self._times_read(old) == 1:
+            self._replace_constant(old, values)
+            return
         name = self.name(old) if old >= 0 else f"{self.name(operation.outputs[0])}/bias"
         # The quantiser tells tensors apart by their names.
         operation.record.inputs[place] = self.add_constant(values, f"{name}/{len(self.subgraph.tensors)}")
+
+    def _times_read(self, tensor: int) -> int:
+        return sum(int((np.asarray(record.inputs) == tensor).sum()) for record in self.subgraph.operators)
+
+    def _replace_constant(self, tensor: int, values: Array) -> None:
+        """Give a constant other numbers; those it had leave the file, unless another constant has them too."""
+        record = self.subgraph.tensors[tensor]
+        if sum(other.buffer == record.buffer for other in self.subgraph.tensors) > 1:
+            self.model.buffers.append(_AlignedBuffer(schema.BufferT()))
+            record.buffer = len(self.model.buffers) - 1
+        record.type = CODES[values.dtype]
+        self.model.buffers[record.buffer].data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
 
     def readers(self) -> dict[int, list[Operation]]:
         """Return, for each tensor that is read, the operations that read it."""

@@ -8,6 +8,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from efficientnet_tf.exporting.quantization.graph import Array, Graph
+from efficientnet_tf.exporting.quantization.operations import operation
 
 #: Scale and zero point of pixels as integers: each stands for itself.
 PIXELS = {"uint8": (1.0, 0), "int8": (1.0, -128)}
@@ -38,13 +39,13 @@ def _set_image(graph: Graph, tensor: int, image: str, centre: int) -> None:
     dtype = graph.dtype(tensor)
     scale, zero_point = PIXELS[image]
     zero_point += centre * (dtype != np.float32)
-    new = _tensor_like(graph, tensor, image, scale, zero_point)
+    new = _integers_like(graph, tensor, image, scale, zero_point)
     graph.subgraph.tensors[new].name, record.name = record.name, record.name + b"/converted"
     chain = [new, tensor]
     if dtype == np.int16 and image == "uint8":  # there is no operation from uint8 to int16
-        chain.insert(1, _tensor_like(graph, tensor, "int8", scale, zero_point - 128))
+        chain.insert(1, _integers_like(graph, tensor, "int8", scale, zero_point - 128))
     kind = "DEQUANTIZE" if dtype == np.float32 else "QUANTIZE"
-    made = [_conversion(graph, kind, old, next_) for old, next_ in itertools.pairwise(chain)]
+    made = [operation(graph, kind, [old], next_) for old, next_ in itertools.pairwise(chain)]
     graph.subgraph.operators = [*made, *graph.subgraph.operators]
     _rename(graph, tensor, new)
 
@@ -55,18 +56,19 @@ def _set_output(graph: Graph, tensor: int, outputs: str) -> None:
     scale, zero_point = float(quantization.scale[0]), int(quantization.zeroPoint[0])
     if outputs == "float32":
         new = graph.add_tensor(graph.shape(tensor), np.dtype(np.float32), "")
-        operation = _conversion(graph, "DEQUANTIZE", tensor, new)
+        made = operation(graph, "DEQUANTIZE", [tensor], new)
     else:
         shift = 128 * (outputs == "uint8")
-        new = _tensor_like(graph, tensor, outputs, scale, zero_point + shift)
-        operation = _conversion(graph, "QUANTIZE", tensor, new)
+        new = _integers_like(graph, tensor, outputs, scale, zero_point + shift)
+        made = operation(graph, "QUANTIZE", [tensor], new)
     record = graph.subgraph.tensors[tensor]
     graph.subgraph.tensors[new].name, record.name = record.name + b"/converted", record.name
-    graph.subgraph.operators = [*graph.subgraph.operators, operation]
+    graph.subgraph.operators = [*graph.subgraph.operators, made]
     _rename(graph, tensor, new)
 
 
-def _tensor_like(graph: Graph, tensor: int, dtype: str, scale: float, zero_point: int) -> int:
+def _integers_like(graph: Graph, tensor: int, dtype: str, scale: float, zero_point: int) -> int:
+    """Add a tensor of another type than one that there is; return its number."""
     new = graph.add_tensor(graph.shape(tensor), np.dtype(dtype), f"{graph.name(tensor)}/{dtype}")
     record = graph.subgraph.tensors[new]
     record.shapeSignature = graph.subgraph.tensors[tensor].shapeSignature
@@ -74,26 +76,6 @@ def _tensor_like(graph: Graph, tensor: int, dtype: str, scale: float, zero_point
     record.quantization.scale = np.array([scale], np.float32)
     record.quantization.zeroPoint = np.array([zero_point], np.int64)
     return new
-
-
-def _conversion(graph: Graph, kind: str, source: int, target: int) -> schema.OperatorT:
-    """Return an operation that makes a tensor of one type from one of another."""
-    code = getattr(schema.BuiltinOperator, kind)
-    found = [
-        number
-        for number, record in enumerate(graph.model.operatorCodes)
-        if max(record.builtinCode, record.deprecatedBuiltinCode) == code
-    ]
-    if not found:
-        record = schema.OperatorCodeT()
-        record.builtinCode = record.deprecatedBuiltinCode = code
-        record.version = {"QUANTIZE": 2, "DEQUANTIZE": 3}[kind]
-        graph.model.operatorCodes.append(record)
-        found = [len(graph.model.operatorCodes) - 1]
-    operation = schema.OperatorT()
-    operation.opcodeIndex = found[0]
-    operation.inputs, operation.outputs = np.array([source], np.int32), np.array([target], np.int32)
-    return operation
 
 
 def _rename(graph: Graph, old: int, new: int) -> None:

@@ -10,6 +10,7 @@ from efficientnet_tf.exporting.quantization.bias import correct_biases
 from efficientnet_tf.exporting.quantization.interface import set_interface
 from efficientnet_tf.exporting.quantization.pixels import centre_pixels
 from efficientnet_tf.exporting.quantization.recipes import BITS, integers
+from efficientnet_tf.exporting.quantization.rounding import InputMoments, round_kernels
 from efficientnet_tf.exporting.quantization.statistics import gather
 
 #: The kinds that need pictures to learn the ranges of their maps from.
@@ -21,7 +22,8 @@ CHOICES = {
     "preprocessing": "part of the input's zero point and of the first kernel, so that pixels are not rounded",
     "ranges": "of least error relative to each picture's own signal, after SiLU where there is one; in int16x8 eight "
     "times what was seen",
-    "kernels": "int8, symmetric, with a scale for each channel that comes out",
+    "kernels": "int8, symmetric, with a scale for each channel that comes out; each weight's rounding makes up for the "
+    "errors of those before it, on the calibration pictures",
     "biases": "corrected by the mean error of the rounded kernels on the calibration pictures",
 }
 #: What is computed in float32 in each kind.
@@ -48,8 +50,9 @@ def quantise(content: bytes, images: np.ndarray[Any, Any], *, kind: str, integer
     float_image = integer_io == "float32"
     content, centre = centre_pixels(content, keep_addition=float_image)
     pixels = images.astype(np.float32) - centre
-    statistics = gather(content, pixels)
-    corrected = correct_biases(content, statistics)
+    moments = InputMoments(content)
+    statistics = gather(content, pixels, watch=moments.add)
+    corrected = correct_biases(round_kernels(content, moments), statistics, original=content)
     made = integers(corrected, statistics, kind=kind, centre=centre, float_image=float_image)
     outputs = integer_io if kind == "int8" else "float32"
     return set_interface(made, image=integer_io, centre=centre, outputs=outputs)

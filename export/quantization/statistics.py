@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -29,12 +30,15 @@ class Statistics:
     mean: Array
 
 
-def gather(content: bytes, images: Array) -> dict[int, Statistics]:
+def gather(
+    content: bytes, images: Array, *, watch: Callable[[Mapping[int, Array]], None] | None = None
+) -> dict[int, Statistics]:
     """Return the statistics of every tensor that a network computes, and of its input, by number.
 
     Args:
         content: a `.tflite` file in float32 with a batch of one.
         images: its input, [N, height, width, 3], in any type.
+        watch: is given the maps of each picture too, by number.
     """
     graph = Graph(content)
     inputs, _ = graph.signature()
@@ -45,6 +49,8 @@ def gather(content: bytes, images: Array) -> dict[int, Statistics]:
     highest: dict[int, list[Array]] = {tensor: [] for tensor in tensors}
     means: dict[int, list[Array]] = {tensor: [] for tensor in tensors}
     for number, maps in enumerate(observe(content, images, tensors)):
+        if watch is not None:
+            watch(maps)
         for tensor, values in maps.items():
             rows = values.reshape(-1, values.shape[-1])
             lowest[tensor].append(rows.min(0))
