@@ -66,7 +66,7 @@ def export(
         labels: names of the classes; by default their numbers, or ImageNet's names for 1000 classes.
         preprocessing: how photographs become the input; by default as the model itself tells.
         options: `outputs`, `batch`, `dynamic_batch`, `image_size`, `calibration`, `calibration_images`, `integer_io`,
-            `offline`, `verify` and `verify_images`, as the flags of `efficientnet-export`.
+            `tuned_for`, `offline`, `verify` and `verify_images`, as the flags of `efficientnet-export`.
 
     Returns:
         For each artifact that was written its row of report.json.

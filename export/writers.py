@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from efficientnet_tf.config import ExportConfig
-from efficientnet_tf.config.export import CALIBRATED, CALIBRATION_IMAGES, INTEGER_IO
+from efficientnet_tf.config.export import CALIBRATED, CALIBRATION_IMAGES, INTEGER_IO, TUNED, TUNED_FOR
 from efficientnet_tf.exporting import portable, saved_model, tfjs, tflite
 from efficientnet_tf.exporting.calibration import calibration_source, read_calibration
 from efficientnet_tf.exporting.deploy import PROBABILITIES, deploy, output_names
@@ -72,11 +72,17 @@ class Job:
             announce=self.announce,
         )
 
+    @property
+    def tuned_for(self) -> str:
+        """What TensorFlow Lite files are tuned for."""
+        return self.config.tuned_for or TUNED_FOR[0]
+
     def interface(self, form: str, quantize: str) -> dict[str, Any]:
         """Return what an artifact takes and answers, which tells how it is used.
 
         Returns:
-            `outputs`, their names; `batch`, the number of pictures at a time, None for any; `pictures`, their type.
+            `outputs`, their names; `batch`, the number of pictures at a time, None for any; `pictures`, their type;
+            `tuned_for`, one of `TUNED_FOR`, None where there is no choice.
         """
         # A .keras file is the network as it was trained.
         outputs = (PROBABILITIES,) if form == "keras" else self.config.outputs
@@ -85,6 +91,7 @@ class Job:
             "outputs": list(outputs),
             "batch": self.config.batch_of(form),
             "pictures": integers if quantize in CALIBRATED else "float32",
+            "tuned_for": self.tuned_for if form == "tflite" and quantize in TUNED else None,
         }
 
 
@@ -103,6 +110,7 @@ def write_tflite(job: Job, path: Path, quantize: str) -> Path:
         batch=job.config.batch_of("tflite"),
         calibration=job.calibration if quantize in CALIBRATED else None,
         integer_io=job.config.integer_io or INTEGER_IO,
+        tuned_for=job.tuned_for,
     )
     content = with_metadata(
         path.read_bytes(),

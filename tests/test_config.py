@@ -115,6 +115,18 @@ def test_short_runs_keep_the_proportion_of_the_head():
             {"integer_io": "uint8", "quantize": ("dynamic",)},
             "--integer_io is for int8, mixed, int16x8, none of which is among --quantize=dynamic.",
         ),
+        (
+            ExportConfig,
+            {"tuned_for": "accelerator", "format": ("tflite", "onnx"), "quantize": ("float16",)},
+            "--tuned_for is for TensorFlow Lite files of a fixed batch and the kinds none, int8, mixed; got "
+            "--format=tflite,onnx --quantize=float16.",
+        ),
+        (
+            ExportConfig,
+            {"tuned_for": "processor", "dynamic_batch": True},
+            "--tuned_for is for TensorFlow Lite files of a fixed batch and the kinds none, int8, mixed; got "
+            "--format=saved_model,tflite,tfjs --quantize=none --dynamic_batch.",
+        ),
         (ExportConfig, {"model_dir": "a", "variant": "b0"}, "Give --model_dir or --variant, not both; got a and b0."),
         (
             PredictConfig,

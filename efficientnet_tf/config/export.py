@@ -18,6 +18,8 @@ QUANTIZATIONS = {
 }
 #: Those that need pictures to learn the range of every inner map from.
 CALIBRATED = ("int8", "mixed", "int16x8")
+#: What TensorFlow Lite files may be tuned for, and which kinds of them.
+TUNED_FOR, TUNED = ("processor", "accelerator"), ("none", "int8", "mixed")
 #: What of them is not given: how many pictures, and what integer networks take these as.
 CALIBRATION_IMAGES, INTEGER_IO = 200, "uint8"
 
@@ -64,6 +66,14 @@ class ExportConfig(SourceOptions):
     )
     dynamic_batch: bool = option(
         False, "Artifacts", "TensorFlow Lite for any number of pictures, which mobile accelerators refuse."
+    )
+    tuned_for: str | None = option(
+        None,
+        "Artifacts",
+        "What runs the TensorFlow Lite files none, int8 and mixed: processor (the largest maps of none in strips that "
+        "fit into a cache, the smallest convolutions of integers two pixels at a time) or accelerator (a GPU, an Edge "
+        "TPU, a neural engine: as few operations as there can be); by default processor.",
+        choices=TUNED_FOR,
     )
     offline: bool = option(
         False, "Artifacts", "Put TensorFlow.js itself beside the page of tfjs, which otherwise fetches it."
@@ -116,6 +126,13 @@ class ExportConfig(SourceOptions):
         for name, form in (("dynamic_batch", "tflite"), ("offline", "tfjs")):
             if getattr(self, name) and form not in self.format:
                 raise UsageError(f"--{name} is for {form}, which is not among --format={','.join(self.format)}.")
+        tuned = [target for target in self.targets() if target[0] == "tflite" and target[1] in TUNED]
+        if self.tuned_for is not None and (self.dynamic_batch or not tuned):
+            raise UsageError(
+                f"--tuned_for is for TensorFlow Lite files of a fixed batch and the kinds {', '.join(TUNED)}; got "
+                f"--format={','.join(self.format)} --quantize={','.join(self.quantize)}"
+                f"{' --dynamic_batch' * self.dynamic_batch}."
+            )
         for name in ("calibration", "calibration_images", "integer_io"):
             if getattr(self, name) is not None and not self.calibrated:
                 raise UsageError(

@@ -172,6 +172,9 @@ def _edge_tpu(row: Row) -> Html | None:
     if found is None:
         return None
     told = "By Coral\u2019s table of supported operations; its compiler was not run."
+    if row["interface"].get("tuned_for") == "processor" and "RESHAPE" in row["operations"]:
+        told += " It may refuse large maps another shape, as this file has them for processors: export for an Edge TPU "
+        told += "with --tuned_for=accelerator."
     if not found:
         return element("p", f"An Edge TPU would take every operation. {told}", class_="note")
     reasons = "; ".join(f"{count(number, 'operation')}: {reason}" for reason, number in found.items())
