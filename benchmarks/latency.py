@@ -2,10 +2,11 @@
 
     .venv/bin/python benchmarks/latency.py results/latency.csv [--rounds=20] [--calls=25]
 
-Two comparisons, each of an older file and a newer one: keras.applications' EfficientNetB0 as `Model.export` writes it
-with `format="litert"`, against this package's B0; and this package's Lite0 in float32, against the same in int8. All
-four take turns in one process on one core; every other round goes backwards, so that a drift of the machine falls on
-all. A time is that of a single run, without the copying of the picture. A ratio is that of the medians of one round,
+Comparisons, each of an older file and a newer one: keras.applications' EfficientNetB0 as `Model.export` writes it with
+`format="litert"`, against this package's B0; and this package's Lite0 in float32, against the same in int8, which takes
+and gives uint8, and against the same with pixels less 128, int8, as its first layer has them. All five take turns in
+one process on one core; every other round goes backwards, so that a drift of the machine falls on all. A time is that
+of a single run, without the copying of the picture. A ratio is that of the medians of one round,
 between whose turns the machine drifted least. B0's weights are random, which has no part in the time, but both
 normalise pixels by ImageNet's mean and variance; Lite0's are the published ones, calibrated on the bundled photographs.
 """
@@ -27,7 +28,7 @@ SEED = 20190511
 #: Of ImageNet's colours, in units of 255, as keras.applications' weights hold them.
 MEAN, VARIANCE = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 #: Each file, and what it is compared with.
-COMPARED = {"b0": "keras.applications B0", "lite0 int8": "lite0"}
+COMPARED = {"b0": "keras.applications B0", "lite0 int8": "lite0", "lite0 int8 of int8 pixels": "lite0"}
 
 Rounds = Mapping[str, Sequence[Sequence[float]]]
 
@@ -86,7 +87,7 @@ def figures(rounds: Rounds, about: Mapping[str, Mapping[str, Any]]) -> list[dict
 
 
 def write_files(folder: Path, size: int) -> dict[str, Path]:
-    """Write the four files, and return them by name."""
+    """Write the five files, and return them by name."""
     import keras
 
     from efficientnet_tf.data.sources import SAMPLE
@@ -108,7 +109,9 @@ def write_files(folder: Path, size: int) -> dict[str, Path]:
     pictures = read_calibration(str(SAMPLE), preprocessing_of(network), number=32, announce=_report)
     lite0 = deploy(network)
     files["lite0"] = tflite.write(lite0, folder / "lite0.tflite")
-    files["lite0 int8"] = tflite.write(lite0, folder / "lite0_int8.tflite", quantize="int8", calibration=pictures)
+    for name, pixels in {"lite0 int8": "uint8", "lite0 int8 of int8 pixels": "int8"}.items():
+        target = folder / f"lite0_{pixels}.tflite"
+        files[name] = tflite.write(lite0, target, quantize="int8", calibration=pictures, integer_io=pixels)
     return files
 
 

@@ -5,8 +5,12 @@ those of other packages. A run on Fashion-MNIST, if given, is calibrated on its 
 pictures. `plain` is post-training quantisation as TensorFlow's converter does it by default, on the same folded network
 and the same pictures.
 
+Beside the table goes one of the signal to noise of every layer, `results/quantization_layers.csv`.
+
 Run in a clone after `make setup`:
     .venv/bin/python benchmarks/quantization.py results/quantization.csv
+    .venv/bin/efficientnet-train --recipe=fashion --variant=b0 --weights=none --image_size=32 --epochs=6
+        --data=idx:FOLDER --model_dir=RUN
     .venv/bin/python benchmarks/quantization.py results/quantization.csv --model_dir=RUN --data=idx:FOLDER
 """
 
@@ -16,7 +20,6 @@ import argparse
 import csv
 import dataclasses
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -77,15 +80,19 @@ def main() -> None:
     parser.add_argument("--data", default="idx:/usr/share/datasets/fashion-mnist", help="the run's data")
     parser.add_argument("--pictures", type=int, help="judge on so many alone")
     arguments = parser.parse_args()
-    if arguments.model_dir:
-        subject = of_run(arguments.model_dir, arguments.data, arguments.pictures)
-    else:
-        subject = of_lite0(arguments.pictures)
-    rows = list(judge(subject))
+    subject = subject_of(arguments.model_dir, arguments.data, arguments.pictures)
+    rows, layers = judge(subject)
+    write_rows(arguments.target, subject.name, rows)
+    write_rows(arguments.target.with_stem(f"{arguments.target.stem}_layers"), subject.name, layers)
+
+
+def write_rows(path: Path, network: str, rows: list[dict[str, str]]) -> None:
+    """Write a network's rows into a table, in the place of those that it had there."""
     columns = machine((*COMMON_PACKAGES, "ai-edge-quantizer"))
-    kept = [row for row in read(arguments.target) if row["network"] != subject.name]
-    with arguments.target.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [*rows[0], *columns], lineterminator="\n")
+    kept = [row for row in read(path) if row["network"] != network]
+    names = dict.fromkeys(name for row in rows for name in row)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [*names, *columns], lineterminator="\n")
         writer.writeheader()
         writer.writerows([*kept, *({**row, **columns} for row in rows)])
 
@@ -96,6 +103,11 @@ def read(path: Path) -> list[dict[str, str]]:
         return []
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def subject_of(model_dir: str | None, data: str, number: int | None) -> Subject:
+    """Return a run on its data, or Lite0 on photographs, judged on at most `number` pictures."""
+    return of_run(model_dir, data, number) if model_dir else of_lite0(number)
 
 
 def of_lite0(number: int | None) -> Subject:
@@ -128,9 +140,11 @@ def of_run(model_dir: str, data: str, number: int | None) -> Subject:
     return Subject(source.model.name, source, calibration, judged, np.asarray(test.labels)[list(rows)])
 
 
-def judge(subject: Subject) -> Iterator[dict[str, str]]:
-    """Yield a row for each kind, the converter's own among them."""
+def judge(subject: Subject) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """Return a row for each kind, the converter's own among them, and one for each layer."""
     model = deploy(subject.source.model, outputs=("probabilities", "logits"))
+    rows: list[dict[str, str]] = []
+    layers: dict[str, dict[str, str]] = {}
     with tempfile.TemporaryDirectory() as folder:
         files = {"plain int8": Path(folder) / "plain.tflite"}
         for kind in KINDS:
@@ -140,8 +154,8 @@ def judge(subject: Subject) -> Iterator[dict[str, str]]:
         expected = LiteRTModel(files["none"]).answers(subject.judged)
         for kind, path in files.items():
             found = LiteRTModel(path).answers(subject.judged)
-            layers = layer_sqnr(files["none"], path, subject.judged[:LAYER_PICTURES])
-            worst = sorted(layers, key=lambda layer: layer.sqnr_db)[:5]
+            each = layer_sqnr(files["none"], path, subject.judged[:LAYER_PICTURES])
+            worst = sorted(each, key=lambda layer: layer.sqnr_db)[:5]
             row = {
                 "network": subject.name,
                 "kind": kind,
@@ -150,7 +164,11 @@ def judge(subject: Subject) -> Iterator[dict[str, str]]:
                 "worst_layers": " ".join(f"{layer.name}:{layer.sqnr_db:.1f}" for layer in worst),
             }
             print(row, flush=True)
-            yield row
+            rows.append(row)
+            for layer in each if kind != "none" else ():
+                cells = layers.setdefault(layer.name, {"network": subject.name, "layer": layer.name})
+                cells[f"{kind.replace(' ', '_')}_sqnr_db"] = f"{layer.sqnr_db:.2f}"
+    return rows, list(layers.values())
 
 
 def figures(expected: dict[str, Array], found: dict[str, Array], labels: Array | None) -> dict[str, str]:

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from efficientnet_tf.config import ExportConfig
-from efficientnet_tf.config.export import CALIBRATED, CALIBRATION_IMAGES, INTEGER_IO, TUNED, TUNED_FOR
+from efficientnet_tf.config.export import CALIBRATED, CALIBRATION_IMAGES, INTEGER_IO, TUNED
 from efficientnet_tf.exporting import portable, saved_model, tfjs, tflite
 from efficientnet_tf.exporting.calibration import calibration_source, read_calibration
 from efficientnet_tf.exporting.deploy import PROBABILITIES, deploy, output_names
@@ -25,6 +25,8 @@ from efficientnet_tf.exporting.tflite_metadata import with_metadata
 from efficientnet_tf.files import atomic_write_bytes
 from efficientnet_tf.specs import Preprocessing
 
+#: What networks are called that were made for an accelerator.
+EDGE_TPU = "edgetpu"
 #: Kinds of `.tflite` files whose layers are compared with those of the file in float32.
 EXPLAINED = ("weights", *CALIBRATED)
 
@@ -75,14 +77,15 @@ class Job:
     @property
     def tuned_for(self) -> str:
         """What TensorFlow Lite files are tuned for."""
-        return self.config.tuned_for or TUNED_FOR[0]
+        made_for_one = EDGE_TPU in self.source.model.name
+        return self.config.tuned_for or ("accelerator" if made_for_one else "processor")
 
     def interface(self, form: str, quantize: str) -> dict[str, Any]:
         """Return what an artifact takes and answers, which tells how it is used.
 
         Returns:
             `outputs`, their names; `batch`, the number of pictures at a time, None for any; `pictures`, their type;
-            `tuned_for`, one of `TUNED_FOR`, None where there is no choice.
+            `tuned_for`, `processor` or `accelerator`, None where there is no choice.
         """
         # A .keras file is the network as it was trained.
         outputs = (PROBABILITIES,) if form == "keras" else self.config.outputs

@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 from networks import randomise
 
-from efficientnet_tf.config import QUANTIZATIONS
+from efficientnet_tf.config import QUANTIZATIONS, ExportConfig
+from efficientnet_tf.config.export import TUNED
 from efficientnet_tf.errors import UsageError
 from efficientnet_tf.exporting import export, tflite
+from efficientnet_tf.exporting.source import Source
+from efficientnet_tf.exporting.writers import Job
+from efficientnet_tf.model import preprocessing_of
 from efficientnet_tf.pretrained import EfficientNet
 from efficientnet_tf.runtimes import open_artifact
 
@@ -50,6 +54,22 @@ def rows(folder):
 
 def test_the_command_names_the_kinds_that_are_written():
     assert set(QUANTIZATIONS["tflite"]) == set(tflite.KINDS)
+
+
+def test_the_command_names_the_kinds_that_are_tuned():
+    assert set(TUNED) == set(tflite.FASTER)
+
+
+def test_what_a_file_is_tuned_for(model):
+    def tuned_for(model, form, quantize, **options):
+        job = Job(Source(model, LABELS, preprocessing_of(model), "x"), ExportConfig(variant="b0", **options), print)
+        return job.interface(form, quantize)["tuned_for"]
+
+    assert tuned_for(model, "tflite", "none") == tuned_for(model, "tflite", "int8") == "processor"
+    assert tuned_for(model, "tflite", "float16") is tuned_for(model, "onnx", "none") is None
+    assert tuned_for(model, "tflite", "none", tuned_for="accelerator") == "accelerator"
+    other = EfficientNet("edgetpu-s", weights=None, classes=4, image_size=32)
+    assert tuned_for(other, "tflite", "int8") == "accelerator"
 
 
 def test_every_kind_is_verified(folder):

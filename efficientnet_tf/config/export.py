@@ -72,7 +72,8 @@ class ExportConfig(SourceOptions):
         "Artifacts",
         "What runs the TensorFlow Lite files none, int8 and mixed: processor (the largest maps of none in strips that "
         "fit into a cache, the smallest convolutions of integers two pixels at a time) or accelerator (a GPU, an Edge "
-        "TPU, a neural engine: as few operations as there can be); by default processor.",
+        "TPU, a neural engine: as few operations as there can be); by default processor, of edgetpu variants "
+        "accelerator.",
         choices=TUNED_FOR,
     )
     offline: bool = option(
