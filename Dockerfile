@@ -6,7 +6,7 @@ FROM python:3.12-slim
 ARG EXTRA=cpu
 
 ENV PYTHONUNBUFFERED=1 \
-    TF_CPP_MIN_LOG_LEVEL=2 \
+    TF_CPP_MIN_LOG_LEVEL=3 \
     MPLCONFIGDIR=/tmp/matplotlib \
     EFFICIENTNET_TF_CACHE=/var/cache/efficientnet_tf
 

@@ -21,7 +21,7 @@ PHOTOGRAPHS := $(addprefix efficientnet_tf/data/sample/,animals/bison.jpg fishes
   monuments/aulaPalatina.jpg renewable/solar3.jpg tools/hammer3.jpg)
 PYTEST := "$(CURDIR)/$(BIN)/python" -m pytest
 
-export TF_CPP_MIN_LOG_LEVEL ?= 2
+export TF_CPP_MIN_LOG_LEVEL ?= 3
 .DELETE_ON_ERROR:
 .PHONY: help setup demo test test-slow test-all lint typecheck wheel wheel-test clean
 

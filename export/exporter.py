@@ -19,7 +19,7 @@ from efficientnet_tf.exporting.report import about_of, write_report
 from efficientnet_tf.exporting.report.words import listed
 from efficientnet_tf.exporting.source import Source
 from efficientnet_tf.exporting.verify import Photographs, compare, read_photographs
-from efficientnet_tf.exporting.writers import EXPLAINED, WRITERS, Job, explain, file_name
+from efficientnet_tf.exporting.writers import WRITERS, Job, explain, file_name
 from efficientnet_tf.locking import locked
 from efficientnet_tf.markup import count
 from efficientnet_tf.model import preprocessing_of
@@ -99,6 +99,8 @@ def write_artifacts(source: Source, folder: Path, config: ExportConfig, announce
     with locked(folder, f"Another export is writing to {folder}. Give another --output_dir."):
         recover(folder)
         _refuse_strangers(source, job.record, folder)
+        if config.calibrated:
+            _ = job.calibration  # what is wrong with it is told first
         reference = trained(source.model, image_size=job.record.image_size)
         photographs = read_photographs(
             reference,
@@ -109,12 +111,9 @@ def write_artifacts(source: Source, folder: Path, config: ExportConfig, announce
             outputs=output_names(job.deployed),
             trained_on=source.settings or {"data": job.calibrated_on},
         )
-        if config.calibrated:
-            _ = job.calibration  # what is wrong with it is told before anything is written
         with scratch_folder(folder) as scratch:
             new = scratch / NEW
             rows = [_artifact(job, new, number, photographs) for number in range(len(config.targets()))]
-            _refuse_broken(rows)
             network = network_digest(source.model, source.labels, job.record)
             written = [row["file"] for row in rows]
             earlier = earlier_artifacts(folder, network, written=written, photographs=photographs)
@@ -157,13 +156,14 @@ def _artifact(job: Job, new: Path, number: int, photographs: Photographs) -> Row
     job.announce(f"Comparing its answers to {count(len(photographs), 'photograph')} with those of Keras ...")
     try:
         row |= compare(path, quantize, photographs, batch=job.config.batch_of(form) or 1, scratch=new.parent)
-        if form == "tflite" and quantize in EXPLAINED and row["latency"]:
+        if form == "tflite" and quantize in CALIBRATED and row["latency"]:
             row |= explain(job, path, quantize, photographs.pixels)
-        return row
     except MissingDependencyError as error:
         if job.config.verify is not None:
             raise
         return {**row, "photographs": 0, "verified": False, "reason": str(error)}
+    _refuse_broken(row)
+    return row
 
 
 def _refuse_to_replace(folder: Path, source: Source, config: ExportConfig) -> None:
@@ -195,10 +195,15 @@ def _refuse_stranger(kind: str, folder: Path) -> NoReturn:
     raise UsageError(f"{folder} holds an export {kind}. Give another --output_dir.")
 
 
-def _refuse_broken(rows: Sequence[Row]) -> None:
-    broken = [f"{row['file']}: {row['reason']}" for row in rows if not row["verified"] and row["photographs"]]
-    if broken:
-        raise EfficientNetError(f"Not exported, since it answers otherwise than Keras: {'; '.join(broken)}.")
+def _refuse_broken(row: Row) -> None:
+    """Refuse an artifact that breaks its bounds, at once: the others would take their time in vain."""
+    if not row["verified"]:
+        leave = (
+            "" if row["quantize"] == "none" else f" Leave {row['quantize']} out of --quantize, or choose another kind."
+        )
+        raise EfficientNetError(
+            f"Not exported, since it answers otherwise than Keras: {row['file']}: {row['reason']}.{leave}"
+        )
 
 
 def _bytes(path: Path) -> int:

@@ -15,11 +15,9 @@ from efficientnet_tf.errors import UsageError, unknown_name
 from efficientnet_tf.exporting.deploy import answers
 from efficientnet_tf.exporting.quantization import (
     CALIBRATED,
-    CHOICES,
-    COMPUTED_IN_FLOAT32,
+    choices_of,
     quantise,
     quantization_report,
-    weights_only,
 )
 from efficientnet_tf.exporting.quantization.pixels import centre_pixels
 from efficientnet_tf.exporting.tflite_conversion import convert
@@ -30,7 +28,7 @@ from efficientnet_tf.files import atomic_write_bytes
 
 #: What the converter itself does to the weights.
 OPTIMISED = ("none", "float16", "dynamic")
-KINDS = (*OPTIMISED, "weights", *CALIBRATED)
+KINDS = (*OPTIMISED, *CALIBRATED)
 #: What makes a kind's file faster on a processor. Of integers the answers stay the same, in float32 up to rounding.
 #: Files of float16 are what GPUs are given, and stay whole.
 FASTER = {"none": in_strips, "int8": in_pairs, "mixed": in_pairs}
@@ -60,7 +58,8 @@ def write(
             int8, with the squeeze-and-excitation and the classifier in float32); `int16x8` (maps of 16 bits, weights
             of 8: nearest to float32 of the three, and far slower than it on a CPU).
         batch: how many pictures the file takes at a time; None for any number.
-        calibration: uint8 [N, height, width, 3], from which `int8`, `mixed` and `int16x8` learn the range of each map.
+        calibration: uint8 [N, height, width, 3], from which `weights`, `int8`, `mixed` and `int16x8` learn how to round
+            kernels, and the latter three the range of each map.
         integer_io: type of the image of these three, and of the outputs of `int8`: `uint8`, `int8` (a pixel less 128)
             or `float32`. All other inputs and outputs are float32; what an integer output stands for, its scale and
             zero point say.
@@ -87,11 +86,9 @@ def write(
     if quantize in CALIBRATED:
         _check_calibration(quantize, calibration, model.input_shape[1:])
     content = converted(model, batch=batch, optimise=quantize if quantize in OPTIMISED else "none")
-    if quantize in ("none", "weights"):
+    if quantize == "none":
         # The scale of the pixels goes into the first kernel: one pass over the picture fewer.
         content, _ = centre_pixels(content, keep_addition=True)
-    if quantize == "weights":
-        content = weights_only(content)
     elif quantize in CALIBRATED:
         assert calibration is not None
         content = quantise(content, calibration, kind=quantize, integer_io=integer_io)
@@ -110,14 +107,13 @@ def explain(float_file: Path, quantised_file: Path, images: np.ndarray[Any, Any]
         quantize: `weights`, `int8`, `mixed` or `int16x8`.
 
     Returns:
-        `logit_sqnr_db`: signal to quantisation noise of the logits, in decibels; `layers`: the ten worst as `name` and
-        `sqnr_db`; `choices`: what was done in quantising, and why.
+        `logit_sqnr_db`: signal to quantisation noise of the logits, in decibels; `layers`: `name` and `sqnr_db` of
+        each, the worst first; `choices`: what was done in quantising, and why.
     """
-    choices = {**CHOICES, "float32": COMPUTED_IN_FLOAT32[quantize]} if quantize in CALIBRATED else {}
     with tempfile.TemporaryDirectory(prefix="efficientnet_tf-") as scratch:
         whole = Path(scratch, "whole.tflite")
         whole.write_bytes(with_whole_maps(float_file.read_bytes()))
-        return quantization_report(whole, quantised_file, images, choices=choices)
+        return quantization_report(whole, quantised_file, images, choices=choices_of(quantize))
 
 
 def _check_calibration(quantize: str, calibration: Any, shape: tuple[int, ...]) -> None:

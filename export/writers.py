@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from efficientnet_tf.config import ExportConfig
-from efficientnet_tf.config.export import CALIBRATED, CALIBRATION_IMAGES, INTEGER_IO, TUNED
+from efficientnet_tf.config.export import CALIBRATED, CALIBRATION_IMAGES, INTEGER_IO, INTEGERS, TUNED
 from efficientnet_tf.exporting import portable, saved_model, tfjs, tflite
 from efficientnet_tf.exporting.calibration import calibration_source, read_calibration
 from efficientnet_tf.exporting.deploy import PROBABILITIES, deploy, output_names
@@ -27,8 +27,6 @@ from efficientnet_tf.specs import Preprocessing
 
 #: What networks are called that were made for an accelerator.
 EDGE_TPU = "edgetpu"
-#: Kinds of `.tflite` files whose layers are compared with those of the file in float32.
-EXPLAINED = ("weights", *CALIBRATED)
 
 Announce = Callable[[str], None]
 
@@ -90,11 +88,12 @@ class Job:
         # A .keras file is the network as it was trained.
         outputs = (PROBABILITIES,) if form == "keras" else self.config.outputs
         integers = self.config.integer_io or INTEGER_IO
+        batch = self.config.batch_of(form)
         return {
             "outputs": list(outputs),
-            "batch": self.config.batch_of(form),
-            "pictures": integers if quantize in CALIBRATED else "float32",
-            "tuned_for": self.tuned_for if form == "tflite" and quantize in TUNED else None,
+            "batch": batch,
+            "pictures": integers if quantize in INTEGERS else "float32",
+            "tuned_for": self.tuned_for if form == "tflite" and batch is not None and quantize in TUNED else None,
         }
 
 

@@ -82,7 +82,11 @@ def test_short_runs_keep_the_proportion_of_the_head():
             {"format": ("tflight",)},
             "Unknown format 'tflight'. Did you mean 'tflite'? Allowed: saved_model, tflite, tfjs, onnx, keras.",
         ),
-        (ExportConfig, {"format": ("tfjs",), "quantize": ("dynamic",)}, "None of tfjs can be quantised as dynamic."),
+        (
+            ExportConfig,
+            {"format": ("tfjs",), "quantize": ("dynamic",)},
+            "None of tfjs can be quantised as dynamic. Allowed: tfjs: none, float16, uint8.",
+        ),
         (ExportConfig, {"format": ()}, "format is empty; give at least one value."),
         (ExportConfig, {"outputs": ()}, "outputs is empty; give at least one value."),
         (
@@ -98,12 +102,12 @@ def test_short_runs_keep_the_proportion_of_the_head():
         (
             ExportConfig,
             {"calibration": "sample", "quantize": ("none", "float16")},
-            "--calibration is for int8, mixed, int16x8, none of which is among --quantize=none,float16.",
+            "--calibration is for weights, int8, mixed, int16x8, none of which is among --quantize=none,float16.",
         ),
         (
             ExportConfig,
             {"calibration_images": 200},
-            "--calibration_images is for int8, mixed, int16x8, none of which is among --quantize=none.",
+            "--calibration_images is for weights, int8, mixed, int16x8, none of which is among --quantize=none.",
         ),
         (
             ExportConfig,

@@ -185,7 +185,7 @@ def test_card(card):
     assert "| `model.onnx` | ONNX, float32 | 0.400\u00a0MB | \u2013 | \u2013 | \u2013 | \u2013 | no |" in card
     assert "`model.onnx` was not verified: ONNX Runtime is not installed." in card
     assert "```python\nimport efficientnet_tf\n```" in card
-    assert "Integer networks were calibrated on pictures of `flowers/`." in card
+    assert "Quantised networks were calibrated on pictures of `flowers/`." in card
     assert "The licence of the photographs that it was trained on is not known to this program." in card
 
 
@@ -238,6 +238,22 @@ def test_what_is_known_of_a_run(tmp_path):
 def code(form, quantize="none", **changed):
     row = {"format": form, "quantize": quantize, "file": "FILE", "interface": interface(form, quantize, **changed)}
     return snippets(row, RECORD)
+
+
+def test_code_of_a_card_is_of_artifacts_that_are_alike(tmp_path):
+    """What int8 answers is integers, what the others answer is not."""
+    photographs = drawn()
+    kinds = ("int8", "mixed", "int16x8", "none")
+    pictures = {"int8": "uint8", "mixed": "uint8", "int16x8": "uint8", "none": "float32"}
+    rows = [
+        row_of(photographs, "tflite", kind, f"{kind}.tflite", size=9, interface=interface(pictures=pictures[kind]))
+        for kind in kinds
+    ]
+    write_report(tmp_path, rows, photographs, labels=LABELS, record=RECORD, about=About(name="tiny"))
+    card = (tmp_path / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "In the same way: `int16x8.tflite`." in card
+    assert card.count("In the same way:") == 1
+    assert card.count("zero_point = run.get_output_details()") == 1
 
 
 def test_code_fits_the_artifact():

@@ -17,6 +17,7 @@ from efficientnet_tf.exporting.quantization.bias import correct_biases
 from efficientnet_tf.exporting.quantization.graph import CONVOLUTIONS, Graph, layer_of
 from efficientnet_tf.exporting.quantization.observing import observe
 from efficientnet_tf.exporting.quantization.pixels import centre_pixels
+from efficientnet_tf.exporting.quantization.recipes import weights_only
 from efficientnet_tf.exporting.quantization.rounding import InputMoments, Moments, round_kernels, rounded_kernel
 from efficientnet_tf.exporting.quantization.statistics import gather
 from efficientnet_tf.pretrained import EfficientNet
@@ -48,12 +49,14 @@ def float_file(model, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def files(model, float_file, pixels, tmp_path_factory):
-    """Return the three kinds, with uint8 pictures."""
+    """Return every kind, with uint8 pictures, and `weights` without any."""
     folder = tmp_path_factory.mktemp("integers")
-    paths = {kind: folder / f"{kind}.tflite" for kind in KINDS}
+    paths = {kind: folder / f"{kind}.tflite" for kind in ("weights", *KINDS)}
     tflite.write(model, paths["int8"], quantize="int8", calibration=pixels[::2])
-    for kind in ("mixed", "int16x8"):  # without the conversion, which is the same
+    for kind in ("weights", "mixed", "int16x8"):  # without the conversion, which is the same
         paths[kind].write_bytes(quantise(float_file.read_bytes(), pixels[::2], kind=kind, integer_io="uint8"))
+    paths["nearest weights"] = folder / "nearest.tflite"
+    paths["nearest weights"].write_bytes(weights_only(float_file.read_bytes()))
     return paths
 
 
@@ -65,6 +68,25 @@ def test_signal_is_kept(float_file, files, pixels):
     assert left["int8"] > 15
     assert left["mixed"] > 15
     assert left["int16x8"] > left["int8"] + 6, left
+    assert left["weights"] > left["int8"] + 6, left
+
+
+def test_weights_are_rounded_on_pictures(float_file, files, pixels):
+    """Nearer than each to its nearest."""
+    expected, found, nearest = (
+        LiteRTModel(path).answers(pixels[1::2])["logits"]
+        for path in (float_file, files["weights"], files["nearest weights"])
+    )
+    assert logit_sqnr(expected, found) > logit_sqnr(expected, nearest) + 3
+
+
+def test_probabilities_in_float32_come_of_a_softmax_in_float32(float_file, files, pixels, tmp_path):
+    path = tmp_path / "int8.tflite"
+    path.write_bytes(quantise(float_file.read_bytes(), pixels[::2], kind="int8", integer_io="float32"))
+    for each in (path, files["int16x8"], files["mixed"]):
+        answers = LiteRTModel(each).answers(pixels[1::2])
+        exact = np.exp(answers["logits"] - answers["logits"].max(-1, keepdims=True))
+        np.testing.assert_allclose(answers["probabilities"], exact / exact.sum(-1, keepdims=True), atol=1e-6)
 
 
 def test_types_of_the_interface(files):
@@ -140,13 +162,13 @@ def test_layers_that_lose_most_are_named(float_file, files, pixels):
     assert names[-2:] == ["logits", "probabilities"]
     assert {"stem_conv", "stem_activation", "top_conv"} <= set(names)
     report = tflite.explain(float_file, files["int8"], pixels[:4], quantize="int8")
-    assert len(report["layers"]) == 10
+    assert len(report["layers"]) == len(layers)
     values = [layer["sqnr_db"] for layer in report["layers"]]
     assert values == sorted(values)
     worst = min(layers, key=lambda layer: layer.sqnr_db)
     assert report["layers"][0] == {"name": worst.name, "sqnr_db": round(worst.sqnr_db, 2)}
     assert report["logit_sqnr_db"] == round(layers[-2].sqnr_db, 2)
-    assert report["choices"]["float32"] == "nothing"
+    assert report["choices"]["float32"] == "nothing, but the softmax if the answers are float32"
     # A network compared with itself loses nothing.
     assert {layer.sqnr_db for layer in layer_sqnr(float_file, float_file, pixels[:1])} == {200.0}
 

@@ -70,8 +70,9 @@ def test_wrong_pictures_are_refused(artifact):
 def test_weights_take_less_room(model, pixels, tmp_path):
     size = {}
     expected = answers(model, pixels)["logits"].numpy()
+    calibration = np.random.default_rng(2).integers(0, 256, (4, *model.input_shape[1:]), dtype=np.uint8)
     for kind, bound in {"none": 1e-4, "float16": 0.02, "dynamic": 0.5, "weights": 0.5}.items():
-        path = tflite.write(model, tmp_path / f"{kind}.tflite", quantize=kind)
+        path = tflite.write(model, tmp_path / f"{kind}.tflite", quantize=kind, calibration=calibration)
         size[kind] = path.stat().st_size
         difference = np.abs(LiteRTModel(path).answers(pixels)["logits"] - expected).max()
         assert difference < bound * np.abs(expected).max(), kind
@@ -91,6 +92,10 @@ def test_wrong_arguments(model, tmp_path):
         tflite.write(model, path, quantize="int4")
     with pytest.raises(UsageError, match=r"^int8 needs pictures to calibrate on, got none\.$"):
         tflite.write(model, path, quantize="int8")
+    with pytest.raises(UsageError, match=r"^weights needs pictures to calibrate on, got none\.$"):
+        tflite.write(model, path, quantize="weights")
+    with pytest.raises(UsageError, match=r"^Unknown tuned_for 'gpu'\. Allowed: processor, accelerator\.$"):
+        tflite.write(model, path, tuned_for="gpu")
     with pytest.raises(UsageError, match=r"^mixed needs pictures to calibrate on, got none\.$"):
         tflite.write(model, path, quantize="mixed", calibration=np.zeros((0, 64, 64, 3), np.uint8))
     message = r"^calibration must be uint8 \[N, 64, 64, 3\], got float32 \[1, 64, 64, 3\]\.$"

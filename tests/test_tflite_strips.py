@@ -84,8 +84,8 @@ def test_same_layers_in_the_report(network, small_strips, tmp_path):
     files = {name: tmp_path / f"{name}.tflite" for name in ("whole", "strips", "rounded")}
     files["whole"].write_bytes(content)
     files["strips"].write_bytes(with_whole_maps(in_strips(content)))
-    tflite.write(model, files["rounded"], quantize="weights")
     images = np.random.default_rng(3).integers(0, 256, (2, *model.input_shape[1:]), dtype=np.uint8)
+    tflite.write(model, files["rounded"], quantize="weights", calibration=images)
     expected, found = (layer_sqnr(files[name], files["rounded"], images) for name in ("whole", "strips"))
     assert len(expected) > 50
     assert [layer.name for layer in found] == [layer.name for layer in expected]
@@ -127,7 +127,8 @@ def test_written_file_is_in_strips(network, small_strips, tmp_path, monkeypatch)
     assert cut()
     assert cut(batch=2)
     assert not cut(batch=None)
-    assert not cut(quantize="weights")
+    pixels = np.random.default_rng(3).integers(0, 256, (2, *model.input_shape[1:]), dtype=np.uint8)
+    assert not cut(quantize="weights", calibration=pixels)
     assert not cut(quantize="float16")
     assert not cut(tuned_for="accelerator")
 

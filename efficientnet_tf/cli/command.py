@@ -59,7 +59,8 @@ def run_command(
         signal.signal(signal.SIGTERM, _terminate)
         with contextlib.redirect_stdout(sys.stderr) if line.json else contextlib.nullcontext():
             if needed:
-                os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+                # What native code calls an error reaches us as one, or is none: oneDNN says so of a slower way.
+                os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if debug else "3")
                 with held_back():
                     import tensorflow  # noqa: F401 - loaded here, so that what it prints can be kept back
             result = action(line)

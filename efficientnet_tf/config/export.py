@@ -16,8 +16,9 @@ QUANTIZATIONS = {
     "onnx": ("none",),
     "keras": ("none",),
 }
-#: Those that need pictures to learn the range of every inner map from.
-CALIBRATED = ("int8", "mixed", "int16x8")
+#: Those that compute with integers, and those that learn from pictures: how to round, and the range of every inner map.
+INTEGERS = ("int8", "mixed", "int16x8")
+CALIBRATED = ("weights", *INTEGERS)
 #: What TensorFlow Lite files may be tuned for, and which kinds of them.
 TUNED_FOR, TUNED = ("processor", "accelerator"), ("none", "int8", "mixed")
 #: What of them is not given: how many pictures, and what integer networks take these as.
@@ -83,8 +84,9 @@ class ExportConfig(SourceOptions):
     calibration: str | None = option(
         None,
         "Quantisation",
-        "Photographs from which int8, mixed and int16x8 learn the range of every map: a folder, sample, or another "
-        "form that --data of efficientnet-train takes; by default what the run was trained on, for a variant sample.",
+        "Photographs from which weights, int8, mixed and int16x8 learn how to round, and the last three the range of "
+        "every map: a folder, sample, or another form that --data of efficientnet-train takes; by default what the run "
+        "was trained on, for a variant sample.",
     )
     calibration_images: int | None = option(
         None,
@@ -121,7 +123,10 @@ class ExportConfig(SourceOptions):
                 raise UsageError(f"{name} is empty; give at least one value.")
         useless = [q for q in self.quantize if not any(q in QUANTIZATIONS[f] for f in self.format)]
         if useless:
-            raise UsageError(f"None of {', '.join(self.format)} can be quantised as {', '.join(useless)}.")
+            allowed = "; ".join(f"{form}: {', '.join(QUANTIZATIONS[form])}" for form in dict.fromkeys(self.format))
+            raise UsageError(
+                f"None of {', '.join(self.format)} can be quantised as {', '.join(useless)}. Allowed: {allowed}."
+            )
         if self.dynamic_batch and self.batch is not None:
             raise UsageError(f"Give --batch or --dynamic_batch, not both; got --batch={self.batch}.")
         for name, form in (("dynamic_batch", "tflite"), ("offline", "tfjs")):
@@ -134,11 +139,10 @@ class ExportConfig(SourceOptions):
                 f"--format={','.join(self.format)} --quantize={','.join(self.quantize)}"
                 f"{' --dynamic_batch' * self.dynamic_batch}."
             )
-        for name in ("calibration", "calibration_images", "integer_io"):
-            if getattr(self, name) is not None and not self.calibrated:
+        for name, kinds in (("calibration", CALIBRATED), ("calibration_images", CALIBRATED), ("integer_io", INTEGERS)):
+            if getattr(self, name) is not None and not any(kind in kinds for _, kind in self.targets()):
                 raise UsageError(
-                    f"--{name} is for {', '.join(CALIBRATED)}, none of which is among "
-                    f"--quantize={','.join(self.quantize)}."
+                    f"--{name} is for {', '.join(kinds)}, none of which is among --quantize={','.join(self.quantize)}."
                 )
 
     @property

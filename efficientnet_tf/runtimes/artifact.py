@@ -85,7 +85,15 @@ def _runtime(path: Path) -> Callable[[Path], Artifact]:
         from efficientnet_tf.runtimes.keras_file import KerasFile
 
         return KerasFile
+    inside = [each.name for each in sorted(path.iterdir()) if _is_artifact(each)] if path.is_dir() else []
+    if inside:
+        raise UsageError(f"{path} holds several artifacts. Give one of them: {', '.join(inside)}.")
     raise UsageError(f"{path} is not an artifact that can be run. Allowed: {FORMS}.")
+
+
+def _is_artifact(path: Path) -> bool:
+    graphs = ("saved_model.pb", "model.json")
+    return path.suffix in (".tflite", ".onnx", ".keras") or any((path / name).is_file() for name in graphs)
 
 
 def check_report(path: Path) -> None:

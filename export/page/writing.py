@@ -76,10 +76,10 @@ def write_page(
         "preprocessing": record.to_json(),
         "library": library,
     }
-    return atomic_write_text(folder / PAGE, _page(title, options, offline=offline))
+    return atomic_write_text(folder / PAGE, _page(title, options, folder=folder.resolve().name, offline=offline))
 
 
-def _page(title: str, options: Mapping[str, Any], *, offline: bool) -> str:
+def _page(title: str, options: Mapping[str, Any], *, folder: str, offline: bool) -> str:
     script = "\n".join((HERE / name).read_text("utf-8") for name in SCRIPTS)
     import_map = _json(_import_map(options["library"]))
     height, width = options["preprocessing"]["image_size"]
@@ -87,6 +87,7 @@ def _page(title: str, options: Mapping[str, Any], *, offline: bool) -> str:
     parts = {
         "policy": _policy((script, import_map), offline=offline),
         "title": html.escape(title),
+        "folder": html.escape(folder),
         "facts": f"{number:,} class{'es' if number != 1 else ''} \N{MIDDLE DOT} "
         f"{width} \N{MULTIPLICATION SIGN} {height} pixels",
         "style": (HERE / "page.css").read_text("utf-8"),

@@ -85,6 +85,10 @@ class Graph:
 
     def content(self) -> bytes:
         """Return the file."""
+        used = sorted({record.opcodeIndex for record in self.subgraph.operators})
+        self.model.operatorCodes = [self.model.operatorCodes[code] for code in used]
+        for record in self.subgraph.operators:
+            record.opcodeIndex = used.index(record.opcodeIndex)
         builder = flatbuffers.Builder(1 << 20)
         builder.Finish(self.model.Pack(builder), file_identifier=IDENTIFIER)
         return bytes(builder.Output())

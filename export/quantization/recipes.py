@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import warnings
 from collections.abc import Mapping
@@ -29,15 +30,12 @@ INT16_PIXELS = 32767 / 128
 
 #: What computes in float32 in `mixed`, as (pattern of the layer's name, operation): what works on one vector for each
 #: picture, where it costs next to nothing. Kernels are stored in int8 even there.
-ISLANDS = (
-    (r".*_se_(reduce|expand)", "LOGISTIC"),
-    (r".*_se_reduce", "MUL"),
-    (r".*", "SOFTMAX"),
-    (r".*", "OUTPUT"),
-)
+ISLANDS = ((r".*_se_(reduce|expand)", "LOGISTIC"), (r".*_se_reduce", "MUL"))
 ISLANDS_WITH_KERNELS = ((r".*_se_", "CONV_2D"), (r".*", "FULLY_CONNECTED"))
 #: The picture in float32, and what remains of its preprocessing.
 FLOAT_IMAGE = ((r".*", "INPUT"), (CENTRED, "ADD"))
+#: The answers in float32, and what makes probabilities of them: LiteRT's integer softmax loses more than all before.
+FLOAT_ANSWERS = ((r".*", "SOFTMAX"), (r".*", "OUTPUT"))
 
 NO_QUANTIZER = "ai-edge-quantizer is not installed. Run: pip install 'efficientnet_tf[quantizer]'"
 
@@ -63,9 +61,15 @@ def weights_only(content: bytes) -> bytes:
     return _quantised(content, _module("recipe").weight_only_wi8_afp32(), None)
 
 
-def integers(
-    content: bytes, statistics: Mapping[int, Statistics], *, kind: str, centre: int, float_image: bool
-) -> bytes:
+@dataclasses.dataclass(frozen=True)
+class Floats:
+    """Which ends of a network of integers stay in float32."""
+
+    image: bool
+    answers: bool
+
+
+def integers(content: bytes, statistics: Mapping[int, Statistics], *, kind: str, centre: int, floats: Floats) -> bytes:
     """Return a network whose maps are integers too.
 
     Args:
@@ -73,12 +77,12 @@ def integers(
         statistics: of its tensors.
         kind: a key of `BITS`.
         centre: what of 0...255 its input calls zero.
-        float_image: leave the picture in float32.
+        floats: what is left in float32; of `mixed` more is.
     """
     manager = _module("recipe_manager").RecipeManager()
     manager.add_static_config(regex=".*", operation_name="*", activation_num_bits=BITS[kind], weight_num_bits=8)
-    islands = (*(ISLANDS if kind == "mixed" else ()), *(FLOAT_IMAGE if float_image else ()))
-    for pattern, operation in islands:
+    islands = {ISLANDS: kind == "mixed", FLOAT_IMAGE: floats.image, FLOAT_ANSWERS: floats.answers}
+    for pattern, operation in (each for island, left in islands.items() if left for each in island):
         manager.add_quantization_config(pattern, operation, algorithm_key="no_quantize")
     for pattern, operation in ISLANDS_WITH_KERNELS if kind == "mixed" else ():
         manager.add_weight_only_config(pattern, operation, num_bits=8)
@@ -119,4 +123,13 @@ def _quantised(content: bytes, recipe: Any, ranges: Ranges | None) -> bytes:
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise EfficientNetError(f"ai-edge-quantizer cannot quantise this network: {reason}") from error
-    return Graph(bytes(result.quantized_model)).content()
+    return _signed_as(Graph(content), Graph(bytes(result.quantized_model))).content()
+
+
+def _signed_as(original: Graph, made: Graph) -> Graph:
+    """Let a signature name the outputs of a graph where the quantiser has put others in their place."""
+    _, outputs = original.signature()
+    places = list(original.subgraph.outputs)
+    for entry in made.model.signatureDefs[0].outputs:
+        entry.tensorIndex = made.subgraph.outputs[places.index(outputs[entry.name.decode()])]
+    return made

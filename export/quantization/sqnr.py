@@ -17,8 +17,6 @@ from efficientnet_tf.exporting.quantization.observing import Observer
 EXACT = 200.0
 #: Operations that change the type of a map alone.
 CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
-#: Layers that a report names.
-WORST = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,10 +81,10 @@ def quantization_report(
 
     Returns:
         `logit_sqnr_db`, the last layer's before any softmax, None where the file ends before it; `layers`, the worst
-        first, at most `WORST`, with `name` and `sqnr_db`; `choices`.
+        first, with `name` and `sqnr_db`; `choices`.
     """
     layers = layer_sqnr(float_file, quantised_file, images)
-    worst = sorted(layers, key=lambda layer: layer.sqnr_db)[:WORST]
+    worst = sorted(layers, key=lambda layer: layer.sqnr_db)
     _, outputs = Graph(quantised_file.read_bytes()).signature()
     ends = {LOGITS, PROBABILITIES} & set(outputs)
     logits = [layer.sqnr_db for layer in layers if layer.name != PROBABILITIES][-1] if ends else None

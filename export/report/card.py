@@ -6,7 +6,6 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from efficientnet_tf.config.export import CALIBRATED
 from efficientnet_tf.errors import EfficientNetError
 from efficientnet_tf.exporting.report.closing import CLEAR_IN_WORDS, bounds_in_words
 from efficientnet_tf.exporting.report.subject import Row, Subject, compared_in_words
@@ -187,7 +186,7 @@ def _verification(subject: Subject) -> list[str]:
     ]
     sources = dict.fromkeys(f"`{row['calibrated_on']}`" for row in subject.rows if row.get("calibrated_on"))
     if sources:
-        lines += ["", f"Integer networks were calibrated on pictures of {listed(list(sources))}."]
+        lines += ["", f"Quantised networks were calibrated on pictures of {listed(list(sources))}."]
     for row in subject.elsewhere:
         told = f"was written by an earlier export of the same network, and compared on {compared_in_words(row)}."
         lines += ["", f"`{row['file']}` {told}"]
@@ -200,9 +199,10 @@ def _verification(subject: Subject) -> list[str]:
 
 def _loading(subject: Subject) -> list[str]:
     lines: list[str] = []
-    alike: dict[tuple[str, bool], list[Row]] = {}
+    # Those whose code differs in the name of the file alone.
+    alike: dict[str, list[Row]] = {}
     for row in subject.rows:
-        alike.setdefault((row["format"], row["quantize"] in CALIBRATED), []).append(row)
+        alike.setdefault(repr(snippets({**row, "file": ""}, subject.record)), []).append(row)
     for row, *others in alike.values():
         for name, code in snippets(row, subject.record).items():
             language = name.split(",")[0].lower() if name.startswith(("Python", "Kotlin", "JavaScript")) else ""
