@@ -58,8 +58,9 @@ def folder(model, modules, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(folder):
-    with served(folder) as address:
-        yield address
+    """Serve what is around the folder, as one does who has several."""
+    with served(folder.parent) as address:
+        yield f"{address}{folder.name}/"
 
 
 @pytest.fixture(scope="module")

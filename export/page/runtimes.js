@@ -59,7 +59,8 @@ const runtimes = (() => {
 
   // The files of the model, as TensorFlow.js takes them: its address, or what was chosen by hand.
   function source(options, files) {
-    if (!files) return options.model;
+    // Whole: of a bare name TensorFlow.js takes the server's root for the folder of the weights.
+    if (!files) return new URL(options.model, document.baseURI).href;
     const model = files.get(options.model);
     if (!model) throw new Error(`The folder holds no ${options.model}`);
     return tf.io.browserFiles([model, ...[...files.values()].filter((file) => file.name.endsWith(".bin"))]);
