@@ -47,7 +47,7 @@ Array = np.ndarray[Any, Any]
 KINDS = ("none", "weights", "int8", "mixed", "int16x8")
 CALIBRATION_PICTURES = 200
 #: Layers are compared on so many pictures.
-LAYER_PICTURES = 16
+LAYER_PICTURES = 32
 #: How far the top probability must lead the next on a photograph that counts as clear.
 CLEAR = 0.1
 #: Colour photographs that scikit-image carries.

@@ -3,9 +3,10 @@
 The operations of the `.tflite` file are computed in float32 by TensorFlow, and what an integer file would hold in 8
 bits is rounded after each: the kernels, all maps, or the maps of one kind, with one range for a map or one for each of
 its channels. The last is what cross-layer equalisation can give to the linear maps at best, and no `.tflite` file can
-give to the others. Ranges, rounding and biases are those that an export chooses, from the same pictures; each row says
-how much of the logits' signal is left on other pictures. The rows for kernels and maps together say how near this is to
-the file itself, which is in `results/quantization.csv`.
+give to the others. Ranges of maps, rounding and biases are those that an export chooses, from the same pictures; a
+channel's range is that of its numbers in the very pictures that are judged, within the map's: better than anybody could
+know it. Each row says how much of the logits' signal is left. The rows for kernels and maps together say how near this
+is to the file itself, which is in `results/quantization.csv`.
 
 Run in a clone after `make setup`; the run on Fashion-MNIST is that of `quantization.py`:
     .venv/bin/python benchmarks/quantization_limits.py results/quantization_limits.csv
@@ -30,14 +31,10 @@ from efficientnet_tf.exporting.quantization import logit_sqnr
 from efficientnet_tf.exporting.quantization.bias import correct_biases
 from efficientnet_tf.exporting.quantization.graph import CONVOLUTIONS, Graph, Operation, layer_of
 from efficientnet_tf.exporting.quantization.pixels import centre_pixels
-from efficientnet_tf.exporting.quantization.ranges import LEAST_SIGNAL, choose_ranges, read_by_silu
+from efficientnet_tf.exporting.quantization.ranges import choose_ranges
 from efficientnet_tf.exporting.quantization.rounding import InputMoments, round_kernels
 from efficientnet_tf.exporting.quantization.statistics import gather
 
-#: Numbers of each channel that all pictures of the calibration give, where they have so many.
-SAMPLED = 2000
-#: Which parts of the seen bounds are tried for a channel.
-PARTS = np.geomspace(1.0, 0.2, 12)
 #: Pictures that are computed together.
 TOGETHER = 100
 #: TensorFlow Lite's integer sigmoid has this range, whatever the pictures are.
@@ -70,7 +67,7 @@ def simulate(subject: Subject) -> Iterator[dict[str, str]]:
     kernels = correct_biases(round_kernels(content, moments), statistics, original=content)
     network = Network(content)
     whole = {**choose_ranges(content, statistics), **dict.fromkeys(network.of_kind("gates"), SIGMOID)}
-    by_channel = network.ranges_of_channels(calibration, whole)
+    by_channel = network.ranges_of_channels(judged, whole)
     linear = {tensor: by_channel[tensor] for tensor in network.of_kind("linear")}
     ways: dict[tuple[str, str], tuple[bytes, Ranges]] = {
         ("kernels", ""): (kernels, {}),
@@ -83,7 +80,8 @@ def simulate(subject: Subject) -> Iterator[dict[str, str]]:
     }
     for kind in KINDS:
         chosen = {tensor: whole[tensor] for tensor in network.of_kind(kind)}
-        ways["maps: " + kind, "one of a map"] = (content, chosen)
+        if chosen:
+            ways[f"maps: {kind}", "one of a map"] = (content, chosen)
     expected = network.logits(judged)
     for (rounded, ranges), (rounded_content, bounds) in ways.items():
         found = Network(rounded_content).logits(judged, bounds)
@@ -131,7 +129,6 @@ class Network:
         self._steps = list(self._graph.operations())
         inputs, outputs = self._graph.signature()
         (self._image,), (self._output,) = inputs.values(), outputs.values()
-        self._activated = read_by_silu(self._graph)
 
     def of_kind(self, kind: str) -> list[int]:
         """Return the tensors of a kind of maps; a picture is none, which int8 holds as it is."""
@@ -149,27 +146,24 @@ class Network:
         return np.concatenate([self._maps(part, ranges or {})[self._output].numpy() for part in parts])
 
     def ranges_of_channels(self, pixels: Array, whole: Ranges) -> Ranges:
-        """Return bounds for each channel of each map, chosen as an export chooses those of a map.
+        """Return bounds for each channel of each map: of the numbers that it has, within those of the map.
 
         Args:
-            pixels: to choose by.
+            pixels: whose numbers.
             whole: the bounds of maps, which the vectors of squeeze-and-excitation and the gates keep.
         """
-        seen: dict[int, list[Array]] = {}
         extremes: dict[int, tuple[Array, Array]] = {}
-        generator = np.random.default_rng(0)
         for part in np.array_split(pixels, -(-len(pixels) // TOGETHER)):
             for tensor, values in self._maps(part, {}).items():
-                flat = values.numpy().reshape(len(part), -1, values.shape[-1])
-                places = generator.permutation(flat.shape[1])[: SAMPLED // len(pixels)]
-                seen.setdefault(tensor, []).append(flat[:, places])
+                flat = values.numpy().reshape(-1, values.shape[-1])
                 low, high = extremes.get(tensor, (np.float32(0), np.float32(0)))
-                extremes[tensor] = np.minimum(low, flat.min((0, 1))), np.maximum(high, flat.max((0, 1)))
+                extremes[tensor] = np.minimum(low, flat.min(0)), np.maximum(high, flat.max(0))
         kept = {self._image, *self.of_kind("gates"), *self.of_kind("squeeze-and-excitation")}
         found = dict(whole)
-        for tensor in seen.keys() - kept:
-            after = tf.nn.silu if tensor in self._activated else tf.identity
-            found[tensor] = _choose(np.concatenate(seen[tensor]), *extremes[tensor], after)
+        for tensor in whole.keys() - kept:
+            lowest, highest = (np.float32(bound) for bound in whole[tensor])
+            low, high = extremes[tensor]
+            found[tensor] = np.maximum(low, lowest), np.minimum(high, highest)
         return found
 
     def _maps(self, pixels: Array, ranges: Ranges) -> dict[int, tf.Tensor]:
@@ -185,33 +179,6 @@ class Network:
             (tensor,) = step.outputs
             maps[tensor] = _rounded(answer, *ranges[tensor]) if tensor in ranges else answer
         return maps
-
-
-def _choose(values: Array, lowest: Array, highest: Array, after: Callable[..., tf.Tensor]) -> tuple[Array, Array]:
-    """Return the lower and the upper bound of each channel that lose least, as `ranges.choose_range` does for a map.
-
-    Args:
-        values: float32 [pictures, places, channels].
-        lowest, highest: of all numbers of a channel, [channels].
-        after: what is made of the numbers before the error is counted.
-    """
-    expected = after(values)
-    signal = np.square(expected).mean((1, 2))
-    weights = (1.0 / np.maximum(signal, LEAST_SIGNAL * np.median(signal) + 1e-30)).astype(np.float32)
-
-    def best(bounds: Array, loss: Callable[[Array], tf.Tensor]) -> Array:
-        tried = np.multiply.outer(PARTS, bounds).astype(np.float32)
-        losses = np.stack([loss(bound) for bound in tried])
-        return np.asarray(np.take_along_axis(tried, losses.argmin(0)[None], 0)[0])
-
-    def loss(low: Array, high: Array) -> tf.Tensor:
-        return tf.einsum("pnc,p->c", tf.square(after(_rounded(values, low, high)) - expected), weights)
-
-    low, high = lowest, highest
-    for _ in range(2):
-        high = best(highest, lambda bound, low=low: loss(low, bound))
-        low = best(lowest, lambda bound, high=high: loss(bound, high))
-    return low, high
 
 
 def _rounded(values: tf.Tensor, low: Any, high: Any) -> tf.Tensor:
@@ -245,6 +212,8 @@ COMPUTED: dict[str, Callable[..., tf.Tensor]] = {
     "DEPTHWISE_CONV_2D": _depthwise,
     "FULLY_CONNECTED": lambda _, values, kernel, bias: tf.matmul(values, kernel, transpose_b=True) + bias,
     "MEAN": _mean,
+    # Of a batch of one, which the file is for.
+    "RESHAPE": lambda _, values, shape: tf.reshape(values, (-1, *shape.numpy()[1:])),
     "LOGISTIC": lambda _, values: tf.sigmoid(values),
     "ADD": lambda _, first, second: first + second,
     "MUL": lambda _, first, second: first * second,

@@ -21,14 +21,13 @@ from efficientnet_tf.exporting.quantization import (
 )
 from efficientnet_tf.exporting.quantization.pixels import centre_pixels
 from efficientnet_tf.exporting.tflite_conversion import convert
+from efficientnet_tf.exporting.tflite_half import with_half_kernels
 from efficientnet_tf.exporting.tflite_pairs import in_pairs
 from efficientnet_tf.exporting.tflite_strips import in_strips
 from efficientnet_tf.exporting.tflite_whole_maps import with_whole_maps
 from efficientnet_tf.files import atomic_write_bytes
 
-#: What the converter itself does to the weights.
-OPTIMISED = ("none", "float16", "dynamic")
-KINDS = (*OPTIMISED, *CALIBRATED)
+KINDS = ("none", "float16", "dynamic", *CALIBRATED)
 #: What makes a kind's file faster on a processor. Of integers the answers stay the same, in float32 up to rounding.
 #: Files of float16 are what GPUs are given, and stay whole.
 FASTER = {"none": in_strips, "int8": in_pairs, "mixed": in_pairs}
@@ -53,7 +52,7 @@ def write(
     Args:
         model: a deployed network; pixels of 0...255, [N, height, width, 3].
         path: the file; it appears when it is complete.
-        quantize: `none`; `float16` (weights in half the bytes); `dynamic` (weights in int8, computed in int8 where the
+        quantize: `none`; `float16` (kernels in half the bytes); `dynamic` (weights in int8, computed in int8 where the
             runtime can); `weights` (weights in int8, computed in float32); `int8` (nothing but integers); `mixed` (as
             int8, with the squeeze-and-excitation and the classifier in float32); `int16x8` (maps of 16 bits, weights
             of 8: nearest to float32 of the three, and far slower than it on a CPU).
@@ -85,10 +84,12 @@ def write(
         raise unknown_name("tuned_for", tuned_for, TUNED_FOR)
     if quantize in CALIBRATED:
         _check_calibration(quantize, calibration, model.input_shape[1:])
-    content = converted(model, batch=batch, optimise=quantize if quantize in OPTIMISED else "none")
-    if quantize == "none":
+    content = converted(model, batch=batch, optimise="dynamic" if quantize == "dynamic" else "none")
+    if quantize in ("none", "float16"):
         # The scale of the pixels goes into the first kernel: one pass over the picture fewer.
         content, _ = centre_pixels(content, keep_addition=True)
+    if quantize == "float16":
+        content = with_half_kernels(content)
     elif quantize in CALIBRATED:
         assert calibration is not None
         content = quantise(content, calibration, kind=quantize, integer_io=integer_io)

@@ -32,7 +32,7 @@ def convert(saved_model: Path, *, optimise: str = "none") -> bytes:
 
     Args:
         saved_model: its folder.
-        optimise: `none`, `float16` (weights in half the bytes) or `dynamic` (weights in int8).
+        optimise: `none`, or `dynamic` (weights in int8).
 
     Raises:
         EfficientNetError: an operation that TensorFlow Lite does not have, or a converter that crashed.

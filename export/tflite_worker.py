@@ -34,8 +34,8 @@ def _convert(source: str, target: str, optimise: str) -> None:
     Args:
         source: the SavedModel's folder.
         target: the file.
-        optimise: `none`, `float16` (weights in half the bytes) or `dynamic` (weights in int8, with a scale for each
-            channel; computed in int8 where the runtime can).
+        optimise: `none`, or `dynamic` (weights in int8, with a scale for each channel; computed in int8 where the
+            runtime can).
     """
     import tensorflow as tf
 
@@ -44,8 +44,6 @@ def _convert(source: str, target: str, optimise: str) -> None:
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     if optimise != "none":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if optimise == "float16":
-        converter.target_spec.supported_types = [tf.float16]
     with open(target, "wb") as file:
         file.write(converter.convert())
 

@@ -48,7 +48,7 @@ BOUNDS = {
     "weights": Bounds(total_variation=0.05, same_top=1.0, sqnr_db=15.0),
     "int16x8": Bounds(total_variation=0.05, same_top=1.0, sqnr_db=15.0),
     "mixed": Bounds(total_variation=0.10, same_top=0.95, sqnr_db=12.0),
-    "int8": Bounds(total_variation=0.15, same_top=0.95, sqnr_db=10.0),
+    "int8": Bounds(total_variation=0.10, same_top=0.95, sqnr_db=10.0),
     "uint8": Bounds(total_variation=0.15, same_top=0.95, sqnr_db=10.0),
 }
 

@@ -90,7 +90,9 @@ def test_the_report_names_the_layers_that_lose_most(folder):
     assert all(isinstance(number, int) for number in found["model_int8.tflite"]["edge_tpu"].values())
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "What quantisation costs" in page
-    assert f"at the 10 layers that lose most, of {len(found['model_int8.tflite']['quantization']['layers'])}." in page
+    assert (
+        f"at the 10 layers that lose most, of {len(found['model_int8.tflite']['quantization']['layers'])}; the" in page
+    )
     assert "An Edge TPU would" in page
 
 

@@ -153,7 +153,8 @@ def test_photographs_that_differ_stand_first(page, folder):
 
 
 def test_layers_outputs_operations_and_use(page):
-    assert "Signal to noise at the 10 layers that lose most, of 12. At the logits it is 23.4 dB." in plain(page.text)
+    told = "Signal to noise at the 10 layers that lose most, of 12; the median photograph\u2019s."
+    assert f"{told} At the logits it is 23.4 dB." in plain(page.text)
     assert page.row("block1a_dwconv") == ["block1a_dwconv", "11.0 dB"]
     assert page.row("features") == ["features", "25.0 dB", "3.1 %"]
     assert "25 operations of 2 kinds" in page.text

@@ -15,8 +15,9 @@ import pytest
 from networks import randomise
 
 from efficientnet_tf.errors import EfficientNetError, UsageError
-from efficientnet_tf.exporting import tflite, tflite_conversion
+from efficientnet_tf.exporting import tflite, tflite_conversion, tflite_half
 from efficientnet_tf.exporting.deploy import answers, deploy
+from efficientnet_tf.exporting.quantization.graph import Graph
 from efficientnet_tf.pretrained import EfficientNet
 from efficientnet_tf.runtimes.litert import LiteRTModel
 
@@ -67,7 +68,8 @@ def test_wrong_pictures_are_refused(artifact):
         artifact.answers(np.zeros((1, 32, 32, 3), np.uint8))
 
 
-def test_weights_take_less_room(model, pixels, tmp_path):
+def test_weights_take_less_room(model, pixels, tmp_path, monkeypatch):
+    monkeypatch.setattr(tflite_half, "SMALL", 64)  # all kernels of this network are
     size = {}
     expected = answers(model, pixels)["logits"].numpy()
     calibration = np.random.default_rng(2).integers(0, 256, (4, *model.input_shape[1:]), dtype=np.uint8)
@@ -81,6 +83,23 @@ def test_weights_take_less_room(model, pixels, tmp_path):
     assert size["float16"] < size["none"]
     assert size["dynamic"] < size["none"]
     assert size["weights"] < size["none"]
+
+
+def test_large_kernels_alone_are_of_16_bits(tmp_path):
+    keras.utils.set_random_seed(3)
+    image = keras.Input((8, 8, 3), name="image")
+    x = keras.layers.Conv2D(96, 1, name="first_conv")(image)
+    x = keras.layers.DepthwiseConv2D(3, name="dwconv")(x)
+    x = keras.layers.Conv2D(64, 1, name="project_conv")(x)
+    model = keras.Model(image, {"probabilities": keras.layers.GlobalAveragePooling2D()(x)})
+    graph = Graph(tflite.write(model, tmp_path / "half.tflite", quantize="float16").read_bytes())
+    steps = list(graph.operations())
+    assert [step.kind for step in steps] == ["CONV_2D", "DEPTHWISE_CONV_2D", "DEQUANTIZE", "CONV_2D", "MEAN"]
+    stored = graph.constant(steps[2].inputs[0])
+    assert stored.dtype == np.float16
+    kernel = model.get_layer("project_conv").kernel.numpy().reshape(96, 64).T.reshape(64, 1, 1, 96)
+    np.testing.assert_array_equal(stored, kernel.astype(np.float16))
+    assert steps[3].inputs[1] == steps[2].outputs[0]
 
 
 def test_wrong_arguments(model, tmp_path):

@@ -17,6 +17,7 @@ ALIGNMENT = 16
 KINDS = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
 TYPES = {
     schema.TensorType.FLOAT32: np.dtype(np.float32),
+    schema.TensorType.FLOAT16: np.dtype(np.float16),
     schema.TensorType.INT32: np.dtype(np.int32),
     schema.TensorType.INT8: np.dtype(np.int8),
     schema.TensorType.UINT8: np.dtype(np.uint8),
@@ -156,7 +157,7 @@ class Graph:
         """Give an operation, and it alone, another constant as one of its inputs."""
         old = int(operation.record.inputs[place])
         if old >= 0 and values.shape == self.shape(old) and self._times_read(old) == 1:
-            self._replace_constant(old, values)
+            self.replace_constant(old, values)
             return
         name = self.name(old) if old >= 0 else f"{self.name(operation.outputs[0])}/bias"
         # The quantiser tells tensors apart by their names.
@@ -165,8 +166,8 @@ class Graph:
     def _times_read(self, tensor: int) -> int:
         return sum(int((np.asarray(record.inputs) == tensor).sum()) for record in self.subgraph.operators)
 
-    def _replace_constant(self, tensor: int, values: Array) -> None:
-        """Give a constant other numbers; those it had leave the file, unless another constant has them too."""
+    def replace_constant(self, tensor: int, values: Array) -> None:
+        """Give a constant other numbers, of any type; those it had leave the file, unless another has them too."""
         record = self.subgraph.tensors[tensor]
         if sum(other.buffer == record.buffer for other in self.subgraph.tensors) > 1:
             self.model.buffers.append(_AlignedBuffer(schema.BufferT()))

@@ -45,7 +45,7 @@ def choose_ranges(content: bytes, statistics: Mapping[int, Statistics]) -> dict[
         content: a `.tflite` file in float32.
         statistics: of its tensors.
     """
-    activated = read_by_silu(Graph(content))
+    activated = _read_by_silu(Graph(content))
     return {
         tensor: choose_range(seen, after=silu if tensor in activated else identity)
         for tensor, seen in statistics.items()
@@ -88,7 +88,7 @@ def rounded(values: Array, low: float, high: float) -> Array:
     return np.asarray((np.clip(np.round(values / scale) + zero, 0, LEVELS) - zero) * scale)
 
 
-def read_by_silu(graph: Graph) -> set[int]:
+def _read_by_silu(graph: Graph) -> set[int]:
     """Return the tensors of which a network takes the SiLU and nothing else: a sigmoid, and the product with it."""
     return {
         tensor

@@ -25,7 +25,8 @@ class LayerSQNR:
 
     Attributes:
         name: of the Keras layer.
-        sqnr_db: ten times the decimal logarithm of signal power over noise power.
+        sqnr_db: ten times the decimal logarithm of signal power over noise power, of the median picture: over all
+            together, the few with the largest numbers would be most of it.
     """
 
     name: str
@@ -59,15 +60,14 @@ def layer_sqnr(float_file: Path, quantised_file: Path, images: Array) -> list[La
     """
     exact, rounded = (_Reading(Path(path).read_bytes()) for path in (float_file, quantised_file))
     layers = {layer: tensor for layer, tensor in exact.layers().items() if tensor in rounded.tensors}
-    signal, noise = dict.fromkeys(layers, 0.0), dict.fromkeys(layers, 0.0)
+    found: dict[str, list[float]] = {layer: [] for layer in layers}
     for image in images:
         exact.see(image)
         rounded.see(image)
         for layer, tensor in layers.items():
             expected = exact.map(tensor)
-            signal[layer] += float(np.square(expected).sum())
-            noise[layer] += float(np.square(expected - rounded.map(tensor)).sum())
-    return [LayerSQNR(layer, _decibels(signal[layer], noise[layer])) for layer in layers]
+            found[layer].append(logit_sqnr(expected, rounded.map(tensor)))
+    return [LayerSQNR(layer, float(np.median(ratios))) for layer, ratios in found.items()]
 
 
 def quantization_report(

@@ -202,7 +202,8 @@ def _quantization(found: Mapping[str, Any] | None) -> Html | None:
         )
         for layer in worst
     ]
-    words = [f"Signal to noise at the {count(len(worst), 'layer')} that lose most, of {len(layers):,}."] if rows else []
+    lost = f"{count(len(worst), 'layer')} that lose most, of {len(layers):,}; the median photograph\u2019s."
+    words = [f"Signal to noise at the {lost}"] if rows else []
     logits = found.get("logit_sqnr_db")
     if logits is not None:
         words.append(f" At the logits it is {decibels(logits)}.")
