@@ -203,6 +203,12 @@ def _padding(options: Any) -> str:
     return "SAME" if options.padding == schema.Padding.SAME else "VALID"
 
 
+def _reshape(options: Any, values: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
+    # The file's is that of one picture, with or without a dimension for its number.
+    sizes = shape.numpy().tolist()
+    return tf.reshape(values, (len(values), *(sizes[1:] if sizes[0] == 1 else sizes)))
+
+
 def _mean(options: Any, values: tf.Tensor, axes: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(values, tuple(axes.numpy().tolist()), keepdims=bool(options.keepDims))
 
@@ -212,8 +218,7 @@ COMPUTED: dict[str, Callable[..., tf.Tensor]] = {
     "DEPTHWISE_CONV_2D": _depthwise,
     "FULLY_CONNECTED": lambda _, values, kernel, bias: tf.matmul(values, kernel, transpose_b=True) + bias,
     "MEAN": _mean,
-    # Of a batch of one, which the file is for.
-    "RESHAPE": lambda _, values, shape: tf.reshape(values, (-1, *shape.numpy()[1:])),
+    "RESHAPE": _reshape,
     "LOGISTIC": lambda _, values: tf.sigmoid(values),
     "ADD": lambda _, first, second: first + second,
     "MUL": lambda _, first, second: first * second,
