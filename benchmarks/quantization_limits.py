@@ -204,9 +204,9 @@ def _padding(options: Any) -> str:
 
 
 def _reshape(options: Any, values: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
-    # The file's is that of one picture, with or without a dimension for its number.
+    # The file's is that of one picture; where it is a mere list of channels, every picture needs one of its own.
     sizes = shape.numpy().tolist()
-    return tf.reshape(values, (len(values), *(sizes[1:] if sizes[0] == 1 else sizes)))
+    return tf.reshape(values, (len(values), *(sizes[1:] if sizes[0] == 1 else (1, 1, *sizes))))
 
 
 def _mean(options: Any, values: tf.Tensor, axes: tf.Tensor) -> tf.Tensor:
