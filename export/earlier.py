@@ -16,6 +16,7 @@ from efficientnet_tf.config import QUANTIZATIONS
 from efficientnet_tf.exporting.photographs import Photographs
 from efficientnet_tf.exporting.writers import file_name
 from efficientnet_tf.run import REPORT, digest
+from efficientnet_tf.runtimes.artifact import GRAPHS
 from efficientnet_tf.specs import Preprocessing
 
 Row = dict[str, Any]
@@ -25,8 +26,6 @@ KINDS = {file_name(form, kind): (form, kind) for form, kinds in QUANTIZATIONS.it
 #: What a row must have to be written into another report.
 NEEDED = {"format", "quantize", "file", "bytes", "sha256", "interface", "compared_on"}
 NEEDED |= {"photographs", "verified", "reason"}
-#: Which files make a folder a network.
-GRAPHS = ("model.json", "saved_model.pb")
 
 
 @dataclasses.dataclass(frozen=True)

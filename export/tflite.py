@@ -10,11 +10,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from efficientnet_tf.config.export import TUNED_FOR
+from efficientnet_tf.config.export import CALIBRATED, TUNED_FOR
 from efficientnet_tf.errors import UsageError, unknown_name
 from efficientnet_tf.exporting.deploy import answers
 from efficientnet_tf.exporting.quantization import (
-    CALIBRATED,
     choices_of,
     quantise,
     quantization_report,

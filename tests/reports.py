@@ -115,3 +115,9 @@ def answered(targets: Array, predicted: Array, confidence: Array) -> Answers:
     answers = np.eye(len(LABELS))[predicted]
     shares = confidence[:, None]
     return Answers(answers * shares + (1 - answers) * (1 - shares) / (len(LABELS) - 1), targets, LABELS)
+
+
+def interface(form: str = "tflite", quantize: str = "none", **changed: Any) -> dict[str, Any]:
+    """Return what an artifact takes and answers, as its row of report.json tells it."""
+    pictures, batch = "uint8" if quantize == "int8" else "float32", 1 if form == "tflite" else None
+    return {"outputs": ["probabilities"], "batch": batch, "pictures": pictures, **changed}

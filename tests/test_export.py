@@ -182,6 +182,8 @@ def test_files_that_are_no_artifact(tmp_path):
     (tmp_path / "a.tflite").write_bytes(b"not a model")
     with pytest.raises(EfficientNetError, match=r"a\.tflite is not a TensorFlow Lite file that can be run: "):
         open_artifact(tmp_path / "a.tflite")
+    with pytest.raises(UsageError, match=r" is a folder of artifacts\. Give one of them: a\.tflite\.$"):
+        open_artifact(tmp_path)
     (tmp_path / "saved_model.pb").write_bytes(b"not a model")
     with pytest.raises(EfficientNetError, match=r" is not a SavedModel that can be loaded: "):
         open_artifact(tmp_path)

@@ -9,13 +9,12 @@ import re
 import numpy as np
 import pytest
 from browser import Browser
-from reports import Page
+from reports import Page, interface
 
 from efficientnet_tf.config import ExportConfig
 from efficientnet_tf.exporting import figures
 from efficientnet_tf.exporting.photographs import Photographs
 from efficientnet_tf.exporting.report import About, about_of, write_report
-from efficientnet_tf.exporting.report.usage import SNIPPETS, snippets
 from efficientnet_tf.exporting.source import Source
 from efficientnet_tf.run import Run
 from efficientnet_tf.specs import Preprocessing, spec
@@ -34,11 +33,6 @@ def drawn(examples=8, targets=True):
         names=tuple(f"ant/{number}.jpg" for number in range(examples)),
         targets=expected.argmax(-1) if targets else None,
     )
-
-
-def interface(form="tflite", quantize="none", **changed):
-    pictures, batch = "uint8" if quantize == "int8" else "float32", 1 if form == "tflite" else None
-    return {"outputs": ["probabilities"], "batch": batch, "pictures": pictures, **changed}
 
 
 def row_of(photographs, form, quantize, file, *, size, moved=0.0, **more):
@@ -236,11 +230,6 @@ def test_what_is_known_of_a_run(tmp_path):
     assert (zoo.name, zoo.spec, zoo.weights) == ("efficientnet_b0", spec("b0"), "imagenet")
 
 
-def code(form, quantize="none", **changed):
-    row = {"format": form, "quantize": quantize, "file": "FILE", "interface": interface(form, quantize, **changed)}
-    return snippets(row, RECORD)
-
-
 def test_code_of_a_card_is_of_artifacts_that_are_alike(tmp_path):
     """What int8 answers is integers, what the others answer is not."""
     photographs = drawn()
@@ -257,26 +246,6 @@ def test_code_of_a_card_is_of_artifacts_that_are_alike(tmp_path):
     assert card.count("zero_point = run.get_output_details()") == 1
 
 
-def test_code_fits_the_artifact():
-    found = code("tflite", "int8")
-    assert list(found) == ["Python, LiteRT", "Kotlin, Task Library"]
-    assert found["Python, LiteRT"].endswith(
-        'answer = run(image=pixels)["probabilities"]  # uint8 [1, 32, 32, 3], 0...255\n'
-        'scale, zero_point = run.get_output_details()["probabilities"]["quantization"]\n'
-        "answer = scale * (answer.astype(int) - zero_point)"
-    )
-    # The Task Library takes neither int8 pixels nor several pictures.
-    assert list(code("tflite", "int8", pictures="int8")) == ["Python, LiteRT"]
-    assert list(code("tflite", "int8", batch=None)) == ["Python, LiteRT"]
-    of_four = [code(form, batch=4) for form in ("saved_model", "onnx", "tfjs")]
-    ways = ["TensorFlow, whole files", "Python, ONNX Runtime", "JavaScript, TensorFlow.js"]
-    assert [list(each) for each in of_four] == [[way] for way in ways]
-    lines = ["\n".join(each.values()) for each in of_four]
-    assert 'open("photo.jpg", "rb").read()] * 4)' in lines[0]
-    assert "# float32 [4, 32, 32, 3], 0...255" in lines[1]
-    assert ".expandDims(0).tile([4, 1, 1, 1]);" in lines[2]
-
-
 def test_where_no_photograph_is_clear_the_reason_is_given(tmp_path):
     photographs = dataclasses.replace(drawn(), expected=np.full((8, 5), 0.2, np.float32))
     row = row_of(photographs, "tflite", "none", "model.tflite", size=400_000)
@@ -288,12 +257,6 @@ def test_where_no_photograph_is_clear_the_reason_is_given(tmp_path):
     text = plain(Page((tmp_path / "report.html").read_text(encoding="utf-8")).text)
     assert f"Classes were not checked: {reason}" in text
     assert f"The classes of model.tflite: {reason}" in text
-
-
-def test_every_format_has_its_lines():
-    from efficientnet_tf.config import QUANTIZATIONS
-
-    assert set(SNIPPETS) == set(QUANTIZATIONS)
 
 
 def test_a_browser_shows_it(folder, tmp_path):

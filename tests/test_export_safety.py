@@ -167,6 +167,16 @@ def test_a_broken_bound_leaves_not_even_a_folder(model, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_broken_bound_is_told_at_once_with_what_to_leave_out(model, tmp_path, monkeypatch):
+    monkeypatch.setitem(verify.BOUNDS, "float16", verify.Bounds(largest=0.0))
+    monkeypatch.setitem(WRITERS, "tfjs", lambda *_: pytest.fail("written in vain"))
+    with pytest.raises(
+        EfficientNetError, match=r"allowed 0\. Leave float16 out of --quantize, or choose another kind\.$"
+    ):
+        export(model, tmp_path / "a", formats=["tflite", "tfjs"], quantize=["float16", "none"], verify_images=1)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.fixture
 def command(model, tmp_path) -> list[str]:
     """Return the command that exports a run to `out`."""

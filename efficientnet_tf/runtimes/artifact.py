@@ -16,6 +16,8 @@ from efficientnet_tf.run import LABELS, PREPROCESSING, REPORT, digest, read_labe
 from efficientnet_tf.specs import Preprocessing
 
 FORMS = "a SavedModel folder, a .tflite file, a TF.js folder, a .onnx file, or a .keras file"
+#: Which files make a folder a network, and what other networks end in.
+GRAPHS, SUFFIXES = ("model.json", "saved_model.pb"), (".tflite", ".onnx", ".keras")
 
 Array = np.ndarray[Any, Any]
 
@@ -87,13 +89,12 @@ def _runtime(path: Path) -> Callable[[Path], Artifact]:
         return KerasFile
     inside = [each.name for each in sorted(path.iterdir()) if _is_artifact(each)] if path.is_dir() else []
     if inside:
-        raise UsageError(f"{path} holds several artifacts. Give one of them: {', '.join(inside)}.")
+        raise UsageError(f"{path} is a folder of artifacts. Give one of them: {', '.join(inside)}.")
     raise UsageError(f"{path} is not an artifact that can be run. Allowed: {FORMS}.")
 
 
 def _is_artifact(path: Path) -> bool:
-    graphs = ("saved_model.pb", "model.json")
-    return path.suffix in (".tflite", ".onnx", ".keras") or any((path / name).is_file() for name in graphs)
+    return path.suffix in SUFFIXES or any((path / name).is_file() for name in GRAPHS)
 
 
 def check_report(path: Path) -> None:

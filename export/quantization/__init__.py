@@ -3,11 +3,10 @@
 float32 file -> pixels -> statistics -> rounding -> bias -> recipes -> interface -> quantised file
 """
 
-from efficientnet_tf.exporting.quantization.making import CALIBRATED, choices_of, quantise
+from efficientnet_tf.exporting.quantization.making import choices_of, quantise
 from efficientnet_tf.exporting.quantization.sqnr import LayerSQNR, layer_sqnr, logit_sqnr, quantization_report
 
 __all__ = [
-    "CALIBRATED",
     "LayerSQNR",
     "choices_of",
     "layer_sqnr",

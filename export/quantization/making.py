@@ -6,16 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from efficientnet_tf.config.export import CALIBRATED, INTEGERS
 from efficientnet_tf.exporting.quantization.bias import correct_biases
 from efficientnet_tf.exporting.quantization.interface import set_interface
 from efficientnet_tf.exporting.quantization.pixels import centre_pixels
-from efficientnet_tf.exporting.quantization.recipes import BITS, Floats, integers, weights_only
+from efficientnet_tf.exporting.quantization.recipes import Floats, integers, weights_only
 from efficientnet_tf.exporting.quantization.rounding import InputMoments, round_kernels
 from efficientnet_tf.exporting.quantization.statistics import gather
-
-#: The kinds that compute with integers; and those that learn from pictures: how to round kernels, and ranges of maps.
-INTEGERS = tuple(BITS)
-CALIBRATED = ("weights", *INTEGERS)
 
 #: What is done to make them, and why: as a report tells it. Measured by benchmarks/quantization.py.
 CHOICES = {
