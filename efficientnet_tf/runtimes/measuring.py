@@ -33,7 +33,7 @@ Array = np.ndarray[Any, Any]
 #: Seconds that a process may take for all that it is asked.
 TIMEOUT = 1800.0
 #: Runs that are timed: at most so many, and after `LEAST` of them not longer than so many seconds.
-RUNS, LEAST, SECONDS = 100, 5, 1.0
+RUNS, LEAST, SECONDS = 100, 5, 0.5
 #: Pictures that a runtime is given at a time where their number is not timed.
 CALL = 32
 #: What each runtime is called in Python; it is imported before memory is looked at.
