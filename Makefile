@@ -1,7 +1,7 @@
 # Every target sets up .venv by itself, which costs nothing once it is done, until setup.cfg or pyproject.toml changes.
 #   make demo       train on the bundled photographs, export, predict     make test       the quick tests
 #   make test-all   the quick and the slow tests                          make lint       ruff: rules and format
-#   make typecheck  mypy on specs, config and flags                       make wheel-test the tests against the wheel
+#   make typecheck  mypy on specs, config and flags                       make wheel-test tests against the wheel
 # PYTHON chooses the interpreter (3.11 or newer) of a new .venv: make PYTHON=python3.12 test
 
 PYTHON ?= python3
@@ -19,6 +19,9 @@ TYPED_MODULES := efficientnet_tf.options efficientnet_tf.errors efficientnet_tf.
 # The first validation photograph of each class in split.csv.
 PHOTOGRAPHS := $(addprefix efficientnet_tf/data/sample/,animals/bison.jpg fishes/fish16.jpg \
   monuments/aulaPalatina.jpg renewable/solar3.jpg tools/hammer3.jpg)
+# What a wheel could lack beside the tree: modules, each of which has its examples; files of data; commands.
+WHEEL_TESTS := packaging cli public_names doctests recipes sample weights train_command evaluate_command \
+  export_command export_kinds prediction conversion convert_tfrecord scale_command page report tfjs_runtime nodejs
 PYTEST := "$(CURDIR)/$(BIN)/python" -m pytest
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
@@ -81,6 +84,7 @@ wheel: $(INSTALLED)
 
 # From outside the tree, so that what is imported is the wheel and nothing else.
 wheel-test: wheel
+	@for name in $(WHEEL_TESTS); do [ -f tests/test_$$name.py ] || { echo "no tests/test_$$name.py" >&2; exit 1; }; done
 	rm -rf build/wheel-test
 	mkdir -p build/wheel-test
 	$(BIN)/python -m venv $(WHEEL_VENV)
@@ -89,7 +93,7 @@ wheel-test: wheel
 	cd build/wheel-test && venv/bin/python -c 'import efficientnet_tf as e; assert "site-packages" in e.__file__, e.__file__'
 	cd build/wheel-test && venv/bin/python -m efficientnet_tf.runtimes.tfjs
 	cd build/wheel-test && venv/bin/python -m pytest -c ../../pyproject.toml --rootdir ../.. \
-	  -m "not slow" -n $(WORKERS) --dist loadfile --junitxml ../junit-wheel.xml ../../tests
+	  -m "not slow" -n $(WORKERS) --dist loadfile --junitxml ../junit-wheel.xml $(WHEEL_TESTS:%=../../tests/test_%.py)
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
