@@ -75,12 +75,10 @@ def write(
     ...     write(model, Path(folder) / "model.tflite").name
     'model.tflite'
     """
-    if quantize not in KINDS:
-        raise unknown_name("quantisation", quantize, KINDS)
-    if integer_io not in INTEGER_IO:
-        raise unknown_name("integer_io", integer_io, INTEGER_IO)
-    if tuned_for not in TUNED_FOR:
-        raise unknown_name("tuned_for", tuned_for, TUNED_FOR)
+    allowed = {"quantisation": (quantize, KINDS), "integer_io": (integer_io, INTEGER_IO)}
+    for what, (given, names) in {**allowed, "tuned_for": (tuned_for, TUNED_FOR)}.items():
+        if given not in names:
+            raise unknown_name(what, given, names)
     if quantize in CALIBRATED:
         _check_calibration(quantize, calibration, model.input_shape[1:])
     content = converted(model, batch=batch, optimise="dynamic" if quantize == "dynamic" else "none")
