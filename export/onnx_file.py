@@ -111,22 +111,42 @@ def _silent(name: str) -> Iterator[None]:
 
 
 def _without_idle_reshapes(onnx: Any, graph: Any) -> None:
-    """Take out what gives a pooled map, [N, channels, 1, 1], the shape that it has."""
+    """Take out what gives a pooled map, [N, channels, 1, 1], the shape that it has, at once or by a detour.
+
+    tf2onnx leaves some of them, and not the same ones each time.
+    """
     shapes = _shapes(onnx, graph)
-    constants = {tensor.name: tensor for tensor in graph.initializer}
+    # What each tensor is the same numbers as, in the same order.
+    origin: dict[str, str] = {}
     replaced: dict[str, str] = {}
     outputs = {output.name for output in graph.output}
-    for node in [node for node in graph.node if node.op_type == "Reshape" and node.input[1] in constants]:
-        wanted = onnx.numpy_helper.to_array(constants[node.input[1]]).tolist()
-        found = shapes.get(node.input[0])
+    for node in graph.node:
+        if not _keeps_order(node, shapes):
+            continue
+        source, made = origin.get(node.input[0], node.input[0]), node.output[0]
+        origin[made] = source
+        found = shapes.get(source)
         # One free dimension stays one: all the others are the same.
-        same = found is not None and len(found) == len(wanted) and found[1:] == wanted[1:] and None not in found[1:]
-        if same and node.output[0] not in outputs:
-            replaced[node.output[0]] = node.input[0]
-            graph.node.remove(node)
+        same = found is not None and found == shapes.get(made) and None not in found[1:]
+        if same and made not in outputs:
+            replaced[made] = source
     for node in graph.node:
         node.input[:] = [replaced.get(name, name) for name in node.input]
+    while idle := [node for node in graph.node if not outputs.union(*(n.input for n in graph.node)) & {*node.output}]:
+        for node in idle:
+            graph.node.remove(node)
     _keep(graph.initializer, {name for node in graph.node for name in node.input})
+
+
+def _keeps_order(node: Any, shapes: dict[str, list[int | None]]) -> bool:
+    """Return whether an operation changes the shape alone: a transposition may, where it moves sizes of 1."""
+    if node.op_type != "Transpose":
+        return bool(node.op_type == "Reshape")
+    shape, permutation = shapes.get(node.input[0]), next((list(a.ints) for a in node.attribute), None)
+    if shape is None or permutation is None:
+        return False
+    longer = [axis for axis in permutation if shape[axis] != 1]
+    return longer == sorted(longer)
 
 
 def _shapes(onnx: Any, graph: Any) -> dict[str, list[int | None]]:

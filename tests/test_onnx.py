@@ -111,6 +111,32 @@ def test_the_same_network_gives_the_same_file(path, model, tmp_path):
     assert write(deploy(model), tmp_path / "again.onnx").read_bytes() == path.read_bytes()
 
 
+def test_detours_of_shape_are_taken_out_and_what_moves_numbers_stays():
+    # tf2onnx makes the first two now and then, for a reason of its own.
+    nodes = [
+        onnx.helper.make_node("Reshape", ["x", "shape"], ["a"]),
+        onnx.helper.make_node("Transpose", ["a"], ["b"], perm=[0, 3, 1, 2]),
+        onnx.helper.make_node("Relu", ["b"], ["c"]),
+        onnx.helper.make_node("Reshape", ["c", "shape"], ["d"]),
+        onnx.helper.make_node("Transpose", ["d"], ["e"], perm=[0, 1, 3, 2]),
+        onnx.helper.make_node("Relu", ["e"], ["y"]),
+    ]
+    x, y = (
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+        for name, shape in (("x", ["N", 2, 1, 1]), ("y", ["N", 1, 2, 1]))
+    )
+    graph = onnx.helper.make_graph(
+        nodes, "g", [x], [y], [onnx.numpy_helper.from_array(np.array([-1, 1, 1, 2]), "shape")]
+    )
+    onnx_file._without_idle_reshapes(onnx, graph)
+    assert [(node.op_type, node.input[0]) for node in graph.node] == [
+        ("Relu", "x"),
+        ("Reshape", "c"),
+        ("Transpose", "d"),
+        ("Relu", "e"),
+    ]
+
+
 @pytest.mark.parametrize("number", [0, 1, 3])
 def test_it_answers_as_keras_for_any_number_of_pictures(number, path, model):
     artifact = open_artifact(path)
