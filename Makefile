@@ -62,7 +62,7 @@ test: setup
 
 test-slow: setup
 	@mkdir -p build
-	$(PYTEST) -m slow --junitxml build/junit-slow.xml
+	$(PYTEST) -m slow -n $(WORKERS) --dist loadfile --junitxml build/junit-slow.xml
 
 test-all: test test-slow
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from efficientnet_tf.evaluation import evaluate
     from efficientnet_tf.exporting import deploy, export
     from efficientnet_tf.features import endpoints, freeze
+    from efficientnet_tf.layers import plain
     from efficientnet_tf.pretrained import EfficientNet
     from efficientnet_tf.run import load_model
     from efficientnet_tf.specs import count, list_variants, scale, solve_scale, spec
@@ -52,6 +53,7 @@ _WITH_TENSORFLOW = {
     "freeze": "features",
     "load_data": "data",
     "load_model": "run",
+    "plain": "layers",
     "recipe": "training",
     "train": "training",
 }
@@ -74,6 +76,7 @@ __all__ = [
     "list_variants",
     "load_data",
     "load_model",
+    "plain",
     "recipe",
     "scale",
     "solve_scale",

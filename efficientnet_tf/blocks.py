@@ -7,7 +7,15 @@ from typing import Any
 
 from keras import layers
 
-from efficientnet_tf.layers import CondConv2D, CondDepthwiseConv2D, StochasticDepth
+from efficientnet_tf.layers import (
+    Activation,
+    BatchNormalization,
+    CondConv2D,
+    CondDepthwiseConv2D,
+    Excite,
+    Squeeze,
+    StochasticDepth,
+)
 from efficientnet_tf.specs import ExpandedBlock, Spec
 
 # The official initializer: normal, not truncated.
@@ -26,7 +34,7 @@ def add_convolution(spec: Spec, x: Any, prefix: str, *, filters: int, kernel_siz
     """Add a convolution, its batch normalisation and its activation."""
     x = _conv2d(spec, x, f"{prefix}conv", filters=filters, kernel_size=kernel_size, strides=strides)
     x = _batch_norm(spec, x, f"{prefix}bn")
-    return layers.Activation(spec.activation, name=f"{prefix}activation")(x)
+    return Activation(spec.activation, name=f"{prefix}activation")(x)
 
 
 def add_padding(spec: Spec, x: Any, name: str, *, kernel_size: int, strides: int) -> tuple[Any, str]:
@@ -45,7 +53,7 @@ def _mbconv(spec: Spec, inputs: Any, block: ExpandedBlock) -> Any:
     x, routing = inputs, _routing(inputs, block)
     if block.expands:
         x = _pointwise(spec, x, f"{block.name}expand_", filters=block.filters_expanded, routing=routing)
-        x = layers.Activation(spec.activation, name=f"{block.name}expand_activation")(x)
+        x = Activation(spec.activation, name=f"{block.name}expand_activation")(x)
     x = _depthwise(spec, x, block, routing=routing)
     x = _squeeze_and_excite(spec, x, block)
     x = _pointwise(spec, x, f"{block.name}project_", filters=block.filters_out, routing=routing)
@@ -102,7 +110,7 @@ def _bottleneck(spec: Spec, inputs: Any, block: ExpandedBlock) -> Any:
     x = add_convolution(spec, x, block.name, filters=inner, kernel_size=block.kernel_size, strides=block.strides)
     x = _conv2d(spec, x, f"{block.name}project_conv", filters=block.filters_out, kernel_size=1)
     x = _skip(_batch_norm(spec, x, f"{block.name}project_bn"), shortcut, block)
-    return layers.Activation(spec.activation, name=f"{block.name}output_activation")(x)
+    return Activation(spec.activation, name=f"{block.name}output_activation")(x)
 
 
 _BUILDERS: dict[str, Callable[[Spec, Any, ExpandedBlock], Any]] = {
@@ -126,7 +134,7 @@ def _squeeze_and_excite(spec: Spec, inputs: Any, block: ExpandedBlock) -> Any:
     """Add a gate for each channel, computed from the means of all channels."""
     if not block.filters_squeezed:
         return inputs
-    x = layers.GlobalAveragePooling2D(keepdims=True, name=f"{block.name}se_squeeze")(inputs)
+    x = Squeeze(keepdims=True, name=f"{block.name}se_squeeze")(inputs)
     for step, filters, activation in (
         ("se_reduce", block.filters_squeezed, spec.activation),
         ("se_expand", block.filters_expanded, "sigmoid"),
@@ -139,7 +147,7 @@ def _squeeze_and_excite(spec: Spec, inputs: Any, block: ExpandedBlock) -> Any:
             kernel_initializer=CONVOLUTION_INITIALIZER,
             name=f"{block.name}{step}",
         )(x)
-    return layers.Multiply(name=f"{block.name}se_excite")([inputs, x])
+    return Excite(name=f"{block.name}se_excite")([inputs, x])
 
 
 def _routing(inputs: Any, block: ExpandedBlock) -> Any:
@@ -172,7 +180,7 @@ def _depthwise(spec: Spec, x: Any, block: ExpandedBlock, *, routing: Any = None)
             name=name,
         )([x, routing])
     x = _batch_norm(spec, x, f"{block.name}bn")
-    return layers.Activation(spec.activation, name=f"{block.name}activation")(x)
+    return Activation(spec.activation, pools=bool(block.filters_squeezed), name=f"{block.name}activation")(x)
 
 
 def _pointwise(spec: Spec, x: Any, prefix: str, *, filters: int, routing: Any) -> Any:
@@ -199,4 +207,4 @@ def _conv2d(spec: Spec, x: Any, name: str, *, filters: int, kernel_size: int, st
 
 
 def _batch_norm(spec: Spec, x: Any, name: str) -> Any:
-    return layers.BatchNormalization(momentum=spec.batch_norm_momentum, epsilon=spec.batch_norm_epsilon, name=name)(x)
+    return BatchNormalization(momentum=spec.batch_norm_momentum, epsilon=spec.batch_norm_epsilon, name=name)(x)

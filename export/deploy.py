@@ -13,7 +13,7 @@ from keras.src.models import Functional
 from efficientnet_tf.errors import UsageError, unknown_name
 from efficientnet_tf.exporting.folding import foldable, folded, readers
 from efficientnet_tf.features import endpoints
-from efficientnet_tf.layers import StochasticDepth
+from efficientnet_tf.layers import StochasticDepth, plain_layer
 from efficientnet_tf.model import alone, with_probabilities
 
 INPUT = "image"
@@ -162,7 +162,7 @@ def _without_training(model: keras.Model, image_size: int | tuple[int, int] | No
             config["keepdims"] = True
         if layer is last:
             config["activation"] = "linear"
-        return type(layer).from_config(config)
+        return plain_layer(layer, config)
 
     def call(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
         # An identity leaves no trace in the graph; masks and training flags mean nothing here.

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from efficientnet_tf.layers import plain_type
+
 
 def foldable(model: keras.Model) -> dict[str, keras.Layer]:
     """Return each convolution whose only reader is a batch normalisation, by name, with that normalisation."""
@@ -15,7 +17,7 @@ def foldable(model: keras.Model) -> dict[str, keras.Layer]:
         for layer in model.layers
         if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D)
         and layer.activation.__name__ == "linear"
-        and [type(reader) for reader in read_by.get(id(layer.output), [])] == [layers.BatchNormalization]
+        and list(map(plain_type, read_by.get(id(layer.output), []))) == [layers.BatchNormalization]
     }
 
 

@@ -8,7 +8,7 @@ import keras
 from keras import layers
 
 from efficientnet_tf.errors import UsageError
-from efficientnet_tf.layers import StochasticDepth
+from efficientnet_tf.layers import StochasticDepth, plain_layer
 from efficientnet_tf.model import with_probabilities
 
 
@@ -43,11 +43,12 @@ def portable(model: keras.Model, *, image_size: tuple[int, int] | None = None) -
         if isinstance(layer, StochasticDepth):
             rate, shape = 1.0 - layer.survival_probability, (None, 1, 1, 1)
             return layers.Dropout(rate, noise_shape=shape, seed=layer.seed, name=layer.name)
-        if not type(layer).__module__.startswith("keras."):
+        plain = plain_layer(layer)
+        if not type(plain).__module__.startswith("keras."):
             raise UsageError(
                 f"{layer.name!r} is a {type(layer).__name__}, which plain Keras has not: no portable file."
             )
-        return type(layer).from_config(layer.get_config())
+        return plain
 
     image = None
     if image_size not in (None, tuple(model.input_shape[1:3])):

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from efficientnet_tf.errors import EfficientNetError
-from efficientnet_tf.layers import CondConv2D, CondDepthwiseConv2D
+from efficientnet_tf.layers import CondConv2D, CondDepthwiseConv2D, plain_type
 from efficientnet_tf.specs import Count
 
 # Which weights of a layer act on every position of its output. A kernel's own shape says whether the convolution is
@@ -74,12 +74,13 @@ def _numbers(weights: Iterable[Any]) -> int:
 
 def _multiply_adds(layer: keras.layers.Layer) -> int:
     """Count a layer with weights: each position of its output takes one multiply-add for each weight of a kernel."""
-    if type(layer) not in KERNELS:
+    kind = plain_type(layer)
+    if kind not in KERNELS:
         raise EfficientNetError(f"Cannot count the multiply-adds of the layer {layer.name} ({type(layer).__name__}).")
     shape = layer.output.shape[1:]
     if None in shape:
         raise EfficientNetError(f"The output of {layer.name} has no fixed size, {shape}; give the model's input one.")
-    weights = _numbers(getattr(layer, name) for name in KERNELS[type(layer)])
+    weights = _numbers(getattr(layer, name) for name in KERNELS[kind])
     positions = math.prod(shape[:-1])
     if isinstance(layer, MIXTURES):
         # Mixing the kernels takes one for each of their weights, and then a single kernel is left to act.
