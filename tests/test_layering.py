@@ -20,7 +20,7 @@ FOLDERS = {
 # Bottom to top. A module imports only from its own room or from lower floors; a name stands for all that is in it,
 # unless a longer one matches.
 FLOORS = (
-    ("errors", "files", "markup", "native_output", "signals"),
+    ("errors", "files", "markup", "native_output", "native_settings", "signals"),
     ("specs", "weights.files"),
     ("options",),
     ("augment.policies",),
@@ -43,6 +43,7 @@ SPARSE = {
     "files": ("errors",),
     "markup": ("markup",),
     "native_output": (),
+    "native_settings": (),
     "signals": (),
     "specs": ("errors", "specs"),
     "options": ("errors", "specs", "options"),

@@ -65,14 +65,52 @@ def _input(config: BenchmarkConfig) -> list[dict[str, Any]]:
         config.data or "sample",
         threads=config.threads,
         rounds=config.rounds or ROUNDS,
-        report=lambda text: print(text, file=sys.stderr),
+        report=_progress,
     )
     print_input(rows)
     _write(config, "input.csv", rows)
     return rows
 
 
-MODES = {"params": _params, "input": _input}
+def _train(config: BenchmarkConfig) -> list[dict[str, Any]]:
+    from efficientnet_tf.benchmarking.training_report import print_train
+    from efficientnet_tf.benchmarking.training_speed import BATCH_SIZE, ROUNDS, train_rows
+
+    rows = train_rows(
+        config.trained,
+        compare=config.peers,
+        batch_size=config.batch_size or BATCH_SIZE,
+        image_size=config.image_size,
+        threads=config.threads,
+        rounds=config.rounds or ROUNDS,
+        report=_progress,
+    )
+    print_train(rows)
+    _write(config, "train.csv", rows)
+    return rows
+
+
+def _memory(config: BenchmarkConfig) -> list[dict[str, Any]]:
+    from efficientnet_tf.benchmarking.training_report import print_memory
+    from efficientnet_tf.benchmarking.training_speed import BATCH_SIZE, memory_rows
+
+    rows = memory_rows(
+        config.trained,
+        compare=config.peers,
+        batch_size=config.batch_size or BATCH_SIZE,
+        image_size=config.image_size,
+        report=_progress,
+    )
+    print_memory(rows)
+    _write(config, "memory.csv", rows)
+    return rows
+
+
+MODES = {"params": _params, "train": _train, "memory": _memory, "input": _input}
+
+
+def _progress(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def _write(config: BenchmarkConfig, name: str, rows: Sequence[dict[str, Any]]) -> None:

@@ -15,6 +15,7 @@ from efficientnet_tf.errors import EfficientNetError, UsageError, require_tensor
 from efficientnet_tf.flags import CommandLine, parse
 from efficientnet_tf.flags.command_line import wants
 from efficientnet_tf.native_output import held_back
+from efficientnet_tf.native_settings import set_native_defaults
 
 #: A command's work: it returns the result that `--json` prints.
 Action = Callable[[CommandLine], dict[str, Any]]
@@ -59,8 +60,7 @@ def run_command(
         signal.signal(signal.SIGTERM, _terminate)
         with contextlib.redirect_stdout(sys.stderr) if line.json else contextlib.nullcontext():
             if needed:
-                # What native code calls an error reaches us as one, or is none: oneDNN says so of a slower way.
-                os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if debug else "3")
+                set_native_defaults(debug=debug)
                 with held_back():
                     import tensorflow  # noqa: F401 - loaded here, so that what it prints can be kept back
             result = action(line)
