@@ -93,13 +93,14 @@ def training_steps(job: TrainingJob) -> Steps:
 def _keras_model(job: TrainingJob) -> Any:
     import keras
 
-    import efficientnet_tf as efn
+    from efficientnet_tf.layers import plain
+    from efficientnet_tf.pretrained import EfficientNet
 
     shape = (job.image_size, job.image_size, 3)
     if job.network == KERAS:
         return getattr(keras.applications, _KERAS_NAMES[spec(job.variant).name])(weights=None, input_shape=shape)
-    model = efn.EfficientNet(job.variant, weights=None, input_shape=shape)
-    return efn.plain(model) if job.network == PLAIN else model
+    model = EfficientNet(job.variant, weights=None, input_shape=shape)
+    return plain(model) if job.network == PLAIN else model
 
 
 def _keras_steps(model: Any, images: Any, labels: Any) -> Steps:
