@@ -74,17 +74,9 @@ def _input(config: BenchmarkConfig) -> list[dict[str, Any]]:
 
 def _train(config: BenchmarkConfig) -> list[dict[str, Any]]:
     from efficientnet_tf.benchmarking.training_report import print_train
-    from efficientnet_tf.benchmarking.training_speed import BATCH_SIZE, ROUNDS, train_rows
+    from efficientnet_tf.benchmarking.training_speed import ROUNDS, train_rows
 
-    rows = train_rows(
-        config.trained,
-        compare=config.peers,
-        batch_size=config.batch_size or BATCH_SIZE,
-        image_size=config.image_size,
-        threads=config.threads,
-        rounds=config.rounds or ROUNDS,
-        report=_progress,
-    )
+    rows = train_rows(config.trained, threads=config.threads, rounds=config.rounds or ROUNDS, **_training(config))
     print_train(rows)
     _write(config, "train.csv", rows)
     return rows
@@ -92,18 +84,25 @@ def _train(config: BenchmarkConfig) -> list[dict[str, Any]]:
 
 def _memory(config: BenchmarkConfig) -> list[dict[str, Any]]:
     from efficientnet_tf.benchmarking.training_report import print_memory
-    from efficientnet_tf.benchmarking.training_speed import BATCH_SIZE, memory_rows
+    from efficientnet_tf.benchmarking.training_speed import memory_rows
 
-    rows = memory_rows(
-        config.trained,
-        compare=config.peers,
-        batch_size=config.batch_size or BATCH_SIZE,
-        image_size=config.image_size,
-        report=_progress,
-    )
+    rows = memory_rows(config.trained, **_training(config))
     print_memory(rows)
     _write(config, "memory.csv", rows)
     return rows
+
+
+def _training(config: BenchmarkConfig) -> dict[str, Any]:
+    """Return what both modes that train are told."""
+    from efficientnet_tf.benchmarking.training_speed import BATCH_SIZE
+
+    batch_size = config.batch_size or BATCH_SIZE
+    return {
+        "compare": config.peers,
+        "batch_size": batch_size,
+        "image_size": config.image_size,
+        "report": _progress,
+    }
 
 
 MODES = {"params": _params, "train": _train, "memory": _memory, "input": _input}
