@@ -13,6 +13,7 @@ def read_by_gradients(network: Spec) -> int:
     """Return the bytes of what the gradients of a training step read of its forward pass, for one image."""
     import tensorflow as tf
 
+    from efficientnet_tf.layers import plain_formulation
     from efficientnet_tf.model import Head, build_model
 
     # A number of images that no other dimension has. Without dropout and stochastic depth, whose masks do not count.
@@ -29,7 +30,8 @@ def read_by_gradients(network: Spec) -> int:
 
     size = network.image_size
     images, labels = tf.TensorSpec((batch_size, size, size, 3)), tf.TensorSpec((batch_size,), tf.int32)
-    operations = step.get_concrete_function(images, labels).graph.get_operations()
+    with plain_formulation():
+        operations = step.get_concrete_function(images, labels).graph.get_operations()
     backward = {op.name for op in operations if op.name.startswith("gradient_tape/") or op.type == "AddN"}
     read = {
         tensor.name: tensor.shape.num_elements() * tensor.dtype.size // batch_size

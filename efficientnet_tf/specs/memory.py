@@ -59,7 +59,10 @@ def estimate_memory(variant: str | Spec, *, batch_size: int = 1) -> Memory:
 
 
 def activation_bytes(variant: str | Spec, *, batch_size: int = 1) -> int:
-    """Return the bytes that the forward pass leaves for the backward pass, in float32.
+    """Return the bytes that the forward pass leaves for the backward pass, in float32 and Keras' own formulation.
+
+    The formulation that this package trains with on processors leaves less: of a convolution whose output is normalised
+    and activated, that output and what the next convolution reads.
 
     Counted is what a gradient reads: the scaled image; the output of every convolution, which its batch normalisation
     needs; that of every activation, and of a batch normalisation in front of SiLU, whose gradient reads its input
