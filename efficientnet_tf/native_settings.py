@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 
 
 def set_native_defaults(*, debug: bool = False) -> None:
@@ -20,5 +21,6 @@ def set_native_defaults(*, debug: bool = False) -> None:
         debug: whether native errors are wanted.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if debug else "3")
-    if platform.machine().lower() in ("x86_64", "amd64"):
+    # Afterwards it would reach only processes that this one starts, which would round differently from it.
+    if "tensorflow" not in sys.modules and platform.machine().lower() in ("x86_64", "amd64"):
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
