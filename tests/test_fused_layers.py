@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from networks import randomise
+from one_step import SHAPE, assert_equal, pictures, step
 
 import efficientnet_tf as efn
 from efficientnet_tf.layers import (
@@ -19,8 +20,6 @@ from efficientnet_tf.layers import (
 )
 from efficientnet_tf.layers.formulation import compiled_here
 from efficientnet_tf.layers.normalised import note_of
-
-SHAPE = (6, 5, 4)
 
 
 def chain(activation: str | None, *, squeezes: bool = False, taps: bool = False) -> keras.Model:
@@ -39,38 +38,6 @@ def chain(activation: str | None, *, squeezes: bool = False, taps: bool = False)
     y = keras.layers.Conv2D(3, 3, name="behind")(y)
     outputs = [y, x] if taps else y
     return randomise(keras.Model(inputs, outputs), seed=4)
-
-
-def step(model: keras.Model, x: np.ndarray, *, training: bool = True) -> dict[str, np.ndarray]:
-    """One forward and backward pass in a graph: outputs, gradients and the weights that it leaves."""
-    x = tf.constant(x)
-
-    @tf.function(input_signature=[tf.TensorSpec((None, *x.shape[1:]))])
-    def run(x):
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            outputs = tf.nest.flatten(model(x, training=training))
-            loss = sum(tf.reduce_mean(tf.sin(y) * y) for y in outputs)
-        watched = {"input": x, **{weight.path: weight.value for weight in model.trainable_weights}}
-        return outputs, dict(zip(watched, tape.gradient(loss, list(watched.values())), strict=True))
-
-    outputs, gradients = run(x)
-    return {
-        **{f"output {index}": y.numpy() for index, y in enumerate(outputs)},
-        **{f"gradient of {name}": gradient.numpy() for name, gradient in gradients.items()},
-        **{f"{weight.path} afterwards": weight.numpy() for weight in model.weights},
-    }
-
-
-def assert_equal(one: dict[str, np.ndarray], other: dict[str, np.ndarray], tolerance: float = 1e-5) -> None:
-    assert set(one) == set(other)
-    for name, value in other.items():
-        scale = max(1.0, float(np.abs(value).max()))
-        np.testing.assert_allclose(one[name], value, rtol=0, atol=tolerance * scale, err_msg=name)
-
-
-def pictures(number: int = 4, shape=SHAPE) -> np.ndarray:
-    return np.random.default_rng(5).normal(0.5, 2.0, (number, *shape)).astype("float32")
 
 
 @pytest.mark.parametrize("squeezes", [False, True])
@@ -132,7 +99,7 @@ def test_the_fused_formulation_is_what_runs():
     def run(x):
         x = model.get_layer("bn")(x, training=True)
         seen["bn"] = note_of(x)
-        x = model.get_layer("activation")(x)
+        x = model.get_layer("activation")(x, training=True)
         seen["activation"] = note_of(x)
         assert model.get_layer("squeeze")(x) is seen["activation"].pooled
         return x
@@ -185,9 +152,9 @@ def test_where_it_runs(where, expected):
 
 
 def test_a_machine_with_a_gpu_keeps_to_keras(monkeypatch):
-    devices = tf.config.list_physical_devices("CPU")
-    gpu = tf.config.PhysicalDevice("/physical_device:GPU:0", "GPU")
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda: [*devices, gpu])
+    devices = tf.config.list_logical_devices("CPU")
+    gpu = tf.config.LogicalDevice("/device:GPU:0", "GPU")
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda: [*devices, gpu])
     with tf.Graph().as_default():
         assert not compiled_here(tf.zeros((2, 4, 4, 3)))
 
@@ -198,6 +165,53 @@ def test_other_forms_of_normalisation_are_keras_own(change):
     layer.build((None, 4, 4, 3))
     with tf.Graph().as_default():
         assert not layer._fuses(tf.zeros((2, 4, 4, 3)))
+
+
+def test_at_inference_nothing_is_compiled():
+    model = chain("silu", squeezes=True)
+    run = tf.function(lambda x: model(x, training=False)).get_concrete_function(tf.TensorSpec((4, *SHAPE)))
+    assert not [op for op in run.graph.get_operations() if "Call" in op.type]
+
+
+@pytest.mark.parametrize("shape", [(2, 6, 5, 8), (2, 1, 1, 1)])
+def test_a_gate_of_another_form(shape):
+    bn, activation, excite = BatchNormalization(), Activation("silu"), Excite()
+    bn.build((None, 6, 5, 8))
+
+    @tf.function
+    def gradient(x, gate):
+        with tf.GradientTape() as tape:
+            tape.watch(gate)
+            product = excite([activation(bn(x, training=True), training=True), gate])
+        return tape.gradient(product, gate)
+
+    x, gate = tf.random.stateless_normal((2, 6, 5, 8), (1, 2)), tf.ones(shape)
+    y = activation(bn(x, training=True))
+    axes = [axis for axis in range(4) if shape[axis] == 1]
+    expected = tf.reduce_sum(y, axes, keepdims=True) if axes else y
+    np.testing.assert_allclose(gradient(x, gate), expected, atol=1e-4)
+
+
+def test_an_activation_of_the_same_name_is_its_own():
+    def silu(z):
+        return 2.0 * z
+
+    bn, activation = BatchNormalization(epsilon=0.0), Activation(silu)
+    bn.build((None, 1, 1, 1))
+    run = tf.function(lambda x: activation(bn(x, training=True), training=True))
+    assert run(tf.constant([[[[1.0]]], [[[3.0]]]])).numpy().ravel().tolist() == [-2.0, 2.0]
+
+
+def test_plain_reaches_what_is_inside_and_keeps_what_is_frozen():
+    inner = chain("silu", squeezes=True)
+    inner.get_layer("bn").trainable = False
+    inputs = keras.Input(SHAPE)
+    model = keras.Model(inputs, inner(inputs))
+    copy = plain(model)
+    inside = copy.layers[1]
+    assert {type(layer).__module__.split(".")[0] for layer in inside.layers} == {"keras"}
+    assert [layer.trainable for layer in inside.layers] == [layer.trainable for layer in inner.layers]
+    np.testing.assert_allclose(copy(pictures()), model(pictures()), atol=1e-6)
 
 
 def test_whole_step_by_xla():

@@ -142,7 +142,7 @@ def _timm_steps(job: TrainingJob, images: Any, labels: Any) -> Steps:
     layout = torch.channels_last if job.network == TIMM_LAST else torch.contiguous_format
     model = timm.create_model(_TIMM_NAMES[spec(job.variant).name]).to(memory_format=layout).train()
     optimizer = torch.optim.SGD(model.parameters(), _LEARNING_RATE, momentum=_MOMENTUM)
-    # Scaled before the first step: Keras' networks do that inside, which takes next to nothing.
+    # Scaled before the first step: Keras' EfficientNets do that inside, which takes next to nothing.
     pixels = torch.from_numpy(images / 127.5 - 1.0).permute(0, 3, 1, 2).contiguous(memory_format=layout)
     targets = torch.from_numpy(labels)
 

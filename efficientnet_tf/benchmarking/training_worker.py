@@ -19,9 +19,7 @@ from typing import Any, TextIO
 from efficientnet_tf.benchmarking.training_networks import TrainingJob, training_steps
 from efficientnet_tf.errors import EfficientNetError
 from efficientnet_tf.native_settings import set_native_defaults
-
-#: `ru_maxrss` counts these on Linux.
-_MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
+from efficientnet_tf.runtimes.measuring import memory_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,6 +95,13 @@ class TrainingProcess:
         return answer
 
 
+def _peak_bytes() -> int:
+    """Return the most memory that this process has taken."""
+    # What `getrusage` tells on Linux begins with what the process that started this one had taken.
+    own = memory_of("self", "VmHWM")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if own is None else own
+
+
 def _serve(job: TrainingJob, orders: TextIO, answers: TextIO) -> None:
     """Be the process, until the orders end."""
 
@@ -109,8 +114,7 @@ def _serve(job: TrainingJob, orders: TextIO, answers: TextIO) -> None:
         for order in orders:
             worked = time.process_time()
             seconds = steps(int(order))
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_UNIT
-            answer(seconds=seconds, processor_seconds=time.process_time() - worked, peak_bytes=peak)
+            answer(seconds=seconds, processor_seconds=time.process_time() - worked, peak_bytes=_peak_bytes())
     except Exception as error:
         own = isinstance(error, EfficientNetError)
         answer(problem=str(error) if own else f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")

@@ -17,7 +17,7 @@ class Activation(keras.layers.Activation):
     """Keras' activation, with the same results, faster in training on processors.
 
     Behind this package's `BatchNormalization` it is computed from the map in front of that (`normalised`). Elsewhere
-    SiLU keeps its input alone for the gradient, and computes both in one pass.
+    in training SiLU keeps its input alone for the gradient, and computes both in one pass.
 
     Args:
         activation: as for Keras.
@@ -33,11 +33,14 @@ class Activation(keras.layers.Activation):
         super().__init__(activation, **kwargs)
         self.pools = pools
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Return the activated map."""
         name = getattr(self.activation, "__name__", "")
+        # A function of somebody else's may bear the name of one of Keras'.
+        if not training or name not in ACTIVATIONS or self.activation is not getattr(keras.activations, name):
+            return super().call(inputs)
         note = note_of(inputs)
-        if note is not None and note.activation == "linear" and name in ACTIVATIONS:
+        if note is not None and note.activation == "linear":
             return activated(note, name, pools=self.pools)
         if name == "silu" and compiled_here(inputs):
             return _silu(inputs)

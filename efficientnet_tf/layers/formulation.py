@@ -38,9 +38,6 @@ def compiled_here(x: Any) -> bool:
         return False
     if len(x.shape) != 4 or None in x.shape[1:] or 0 in x.shape:
         return False
-    return all(device.device_type == "CPU" for device in tf.config.list_physical_devices() if _computes(device))
-
-
-def _computes(device: Any) -> bool:
-    """Return whether a device is one that layers run on; XLA lists some of its own."""
-    return not device.device_type.startswith("XLA_")
+    # Those of connected workers, too; XLA lists some of its own.
+    kinds = {device.device_type for device in tf.config.list_logical_devices()}
+    return {kind for kind in kinds if not kind.startswith("XLA_")} == {"CPU"}

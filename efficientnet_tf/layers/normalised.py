@@ -4,6 +4,9 @@ Batch normalisation gives its output a note, `Normalised`. The activation behind
 output from the convolution's at once, and so do pooling and gating of squeeze-and-excite. The maps between are no
 longer used, so TensorFlow does not compute them, and keeps only the convolution's output for the gradient. A layer
 behind anything else finds no note and works as Keras' own; every layer's output stays what its name says.
+
+Gradients of weights and of a model's input are whole. That of a map between, asked for in training by name, is not:
+what follows was computed from the map before it. `plain` has them all.
 """
 
 from __future__ import annotations

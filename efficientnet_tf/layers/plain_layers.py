@@ -60,8 +60,6 @@ def plain(model: keras.Model) -> keras.Model:
     >>> type(plain(model).get_layer("stem_bn")) is keras.layers.BatchNormalization
     True
     """
-    copy = keras.models.clone_model(model, clone_function=plain_layer)
-    for new, old in zip(copy.layers, model.layers, strict=True):
-        new.trainable = old.trainable
+    copy = keras.models.clone_model(model, clone_function=plain_layer, recursive=True)
     copy.set_weights(model.get_weights())
     return copy

@@ -25,7 +25,7 @@ class Squeeze(keras.layers.GlobalAveragePooling2D):
     def call(self, inputs: Any) -> Any:
         """Return the means."""
         note = note_of(inputs)
-        if note is None or note.pooled is None or not self.keepdims:
+        if note is None or note.pooled is None or not self.keepdims or self.data_format != "channels_last":
             return super().call(inputs)
         return note.pooled
 
@@ -44,8 +44,12 @@ class Excite(keras.layers.Multiply):
 
     def call(self, inputs: Sequence[Any]) -> Any:
         """Return the product."""
-        y, gate = inputs
-        note = note_of(y)
-        if note is None or not compiled_here(gate):
+        note = note_of(inputs[0])
+        if note is None or len(inputs) != 2 or not _is_gate_of(*inputs):
             return super().call(inputs)
-        return gated(note, y, gate)
+        return gated(note, *inputs)
+
+
+def _is_gate_of(y: Any, gate: Any) -> bool:
+    """Return whether a tensor has one number for each channel of a map."""
+    return compiled_here(gate) and tuple(gate.shape[1:]) == (1, 1, y.shape[-1])

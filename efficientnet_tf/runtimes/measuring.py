@@ -217,7 +217,7 @@ def _begin(path: Path, threads: int) -> int | None:
     with contextlib.suppress(OSError):
         # From here on the peak is that of what follows; see proc(5).
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    return _memory("self", "VmRSS")
+    return memory_of("self", "VmRSS")
 
 
 def _open(path: Path, threads: int) -> Artifact:
@@ -234,16 +234,16 @@ def _open(path: Path, threads: int) -> Artifact:
 
 
 def _growth(before: int | None) -> float | None:
-    peak = _memory("self", "VmHWM")
+    peak = memory_of("self", "VmHWM")
     if before is None or peak is None:
         return None
     children = [
         child for file in Path("/proc/self/task").glob("*/children") for child in file.read_text("ascii").split()
     ]
-    return round((peak - before + sum(_memory(child, "VmHWM") or 0 for child in children)) / 1e6, 1)
+    return round((peak - before + sum(memory_of(child, "VmHWM") or 0 for child in children)) / 1e6, 1)
 
 
-def _memory(process: str, name: str) -> int | None:
+def memory_of(process: str, name: str) -> int | None:
     """Return a figure of a process's memory in bytes, where the system has Linux's `/proc`."""
     try:
         lines = Path(f"/proc/{process}/status").read_text("ascii", "replace").splitlines()
