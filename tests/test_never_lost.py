@@ -34,9 +34,12 @@ SETTINGS = {
 STEPS_PER_EPOCH = 5
 WORDS = [f"--{name}={value}" for name, value in SETTINGS.items()]
 
-# The command, with what a test needs to happen at a certain moment.
+# The command, with what a test needs to happen at a certain moment. That may load TensorFlow before the command does,
+# and it must round as in the command.
 DRIVER = """
 import os, signal, sys
+from efficientnet_tf.native_settings import set_native_defaults
+set_native_defaults()
 from efficientnet_tf.cli import train
 {prepare}
 raise SystemExit(train.main(sys.argv[1:]))
