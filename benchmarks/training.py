@@ -1,6 +1,6 @@
 """How fast training steps are, and how much memory they take, beside others: results/training.csv, training_memory.csv.
 
-Everything is trained as the commands would, with oneDNN's kernels; B0 takes turns with more peers and for more rounds.
+Everything is trained as the commands would, with oneDNN's kernels; memory is that of B0.
 
     pip install timm torch    # to have them in the comparison
     python benchmarks/training.py [--output_dir=results]

@@ -96,10 +96,9 @@ def _training(config: BenchmarkConfig) -> dict[str, Any]:
     """Return what both modes that train are told."""
     from efficientnet_tf.benchmarking.training_speed import BATCH_SIZE
 
-    batch_size = config.batch_size or BATCH_SIZE
     return {
         "compare": config.peers,
-        "batch_size": batch_size,
+        "batch_size": config.batch_size or BATCH_SIZE,
         "image_size": config.image_size,
         "report": _progress,
     }

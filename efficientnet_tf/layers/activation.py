@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from efficientnet_tf.layers.formulation import compiled_here
-from efficientnet_tf.layers.kernels import ACTIVATIONS, compiled
+from efficientnet_tf.layers.kernels import ACTIVATIONS, compiled, with_derivative
 from efficientnet_tf.layers.normalised import activated, note_of
 
 
@@ -56,12 +56,5 @@ def _silu(z: tf.Tensor) -> Any:
     return _silu_forward(z), lambda d: _silu_gradient(d, z)
 
 
-@compiled
-def _silu_forward(z: tf.Tensor) -> tf.Tensor:
-    return z * tf.sigmoid(z)
-
-
-@compiled
-def _silu_gradient(d: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
-    s = tf.sigmoid(z)
-    return d * s * (1.0 + z * (1.0 - s))
+_silu_forward = compiled(lambda z: with_derivative("silu", z)[0])
+_silu_gradient = compiled(lambda d, z: d * with_derivative("silu", z)[1])

@@ -32,6 +32,16 @@ _ACTIVATIONS: dict[str, Callable[[tf.Tensor], tuple[tf.Tensor, Any]]] = {
 ACTIVATIONS = frozenset(_ACTIVATIONS)
 
 
+def with_derivative(activation: str, z: tf.Tensor) -> tuple[tf.Tensor, Any]:
+    """Return an activated map and the activation's derivative, for one of `ACTIVATIONS`.
+
+    >>> activated, derivative = with_derivative("relu", tf.constant([-1.0, 2.0]))
+    >>> activated.numpy().tolist(), derivative.numpy().tolist()
+    ([0.0, 2.0], [0.0, 1.0])
+    """
+    return _ACTIVATIONS[activation](z)
+
+
 def compiled(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
     """Return a function compiled by XLA, once for each form of its arguments."""
     return tf.function(function, jit_compile=True, autograph=False)
