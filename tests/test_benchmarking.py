@@ -227,7 +227,7 @@ def test_another_size_is_exit_code_1(monkeypatch, capsys, tmp_path):
     ("words", "message"),
     [
         (["--table=3"], "Unknown table '3'. Allowed: 2."),
-        (["--mode=latnecy"], "Unknown mode 'latnecy'. Allowed: params, input."),
+        (["--mode=latnecy"], "Unknown mode 'latnecy'. Allowed: params, train, memory, input."),
         (["--mode="], "mode is empty; give at least one value."),
         (["--table=2", "--variant=b0"], "--variant belongs to --mode, not to --table=2, whose networks are fixed."),
         (["--table=2", "--build"], "--build belongs to --mode, not to --table=2, whose networks are fixed."),
