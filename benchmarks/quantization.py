@@ -35,7 +35,8 @@ from efficientnet_tf.data.files import readable_images
 from efficientnet_tf.data.sources import SAMPLE, read_source
 from efficientnet_tf.exporting import tflite
 from efficientnet_tf.exporting.calibration import read_calibration
-from efficientnet_tf.exporting.deploy import answers, deploy
+from efficientnet_tf.exporting.deploy import deploy
+from efficientnet_tf.exporting.outputs import answers
 from efficientnet_tf.exporting.quantization import layer_sqnr, logit_sqnr
 from efficientnet_tf.exporting.source import Source, source_of
 from efficientnet_tf.run import open_run

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from efficientnet_tf.features import endpoints, freeze
     from efficientnet_tf.layers import plain
     from efficientnet_tf.pretrained import EfficientNet
+    from efficientnet_tf.recomputation import recompute
     from efficientnet_tf.run import load_model
     from efficientnet_tf.specs import count, list_variants, scale, solve_scale, spec
     from efficientnet_tf.training import callbacks, recipe, train
@@ -55,6 +56,7 @@ _WITH_TENSORFLOW = {
     "load_model": "run",
     "plain": "layers",
     "recipe": "training",
+    "recompute": "recomputation",
     "train": "training",
 }
 
@@ -78,6 +80,7 @@ __all__ = [
     "load_model",
     "plain",
     "recipe",
+    "recompute",
     "scale",
     "solve_scale",
     "spec",

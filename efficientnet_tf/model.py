@@ -167,6 +167,15 @@ def uncompiled(model: keras.Model) -> keras.Model:
     return keras.Model(alone(model.inputs), alone(model.outputs), name=model.name)
 
 
+def ordinary(model: keras.Model) -> keras.Model:
+    """Return a `keras.Model` of the same layers, optimizer, loss and metrics: what a class of ours is saved as."""
+    made = uncompiled(model)
+    if model.compiled:
+        made.compile(**model._compile_config.config)  # a private name of Keras
+        made.optimizer = model.optimizer
+    return made
+
+
 def alone(tensors: list[Any]) -> Any:
     """Return the only tensor of a list as itself: Keras tells the two apart when it checks a call."""
     return tensors[0] if len(tensors) == 1 else tensors

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from efficientnet_tf.config import PredictConfig, network_of
 from efficientnet_tf.data.decoding import decode_and_crop
 from efficientnet_tf.data.files import readable_images
+from efficientnet_tf.data.sources.checked import watched
 from efficientnet_tf.errors import EfficientNetError, UsageError
 from efficientnet_tf.model import with_probabilities
 from efficientnet_tf.pretrained import zoo_network
@@ -116,17 +119,39 @@ def predict_files(
         EfficientNetError: a file that was named and cannot be read, or no photograph at all.
     """
     files, skipped = readable_images(paths)
-    predictions = []
-    for batch in _batches(files, batch_size):
-        pixels = np.stack([decode_and_crop(Path(file).read_bytes(), predictor.record).numpy() for file in batch])
+    answered = watched(_answered(predictor, files, top, batch_size), len(files), "Predicting")
+    predictions = [row for batch in answered for row in batch]
+    return {"predictions": predictions, "skipped": [{"file": file, "reason": reason} for file, reason in skipped]}
+
+
+def _answered(predictor: Predictor, files: Sequence[str], top: int, batch_size: int) -> Iterator[list[dict[str, Any]]]:
+    """Yield the predictions of one batch after the other."""
+    begin = 0
+    for pixels in _pictures(files, predictor.record, batch_size):
         rows = np.asarray(predictor.probabilities(pixels))
         if rows.shape[-1] != len(predictor.labels):
             raise EfficientNetError(
                 f"{predictor.name} has {rows.shape[-1]} outputs, and labels.txt names {len(predictor.labels)} classes."
             )
-        for file, row in zip(batch, rows, strict=True):
-            predictions.append({"file": file, "top": _top(row, predictor.labels, top)})
-    return {"predictions": predictions, "skipped": [{"file": file, "reason": reason} for file, reason in skipped]}
+        batch = files[begin : begin + batch_size]
+        yield [{"file": file, "top": _top(row, predictor.labels, top)} for file, row in zip(batch, rows, strict=True)]
+        begin += batch_size
+
+
+def _pictures(files: Sequence[str], record: Preprocessing, batch_size: int) -> Iterator[Array]:
+    """Yield batches of pixels, uint8 [N, height, width, 3], of files in their order."""
+    if len(files) <= batch_size:
+        # Tracing a function would take longer than what it saves.
+        yield np.stack([decode_and_crop(Path(file).read_bytes(), record).numpy() for file in files])
+        return
+    names = tf.data.Dataset.from_tensor_slices([os.fsencode(file) for file in files])
+
+    def picture(name: tf.Tensor) -> tf.Tensor:
+        return decode_and_crop(tf.io.read_file(name), record)
+
+    # The next photographs are decoded while the network works on these.
+    decoded = names.map(picture, tf.data.AUTOTUNE).batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    yield from decoded.as_numpy_iterator()
 
 
 def _top(probabilities: Array, labels: Sequence[str], top: int) -> list[dict[str, Any]]:
@@ -134,8 +159,3 @@ def _top(probabilities: Array, labels: Sequence[str], top: int) -> list[dict[str
     return [
         {"index": int(index), "label": labels[index], "probability": float(probabilities[index])} for index in order
     ]
-
-
-def _batches(files: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    for start in range(0, len(files), size):
-        yield files[start : start + size]

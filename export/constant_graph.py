@@ -11,7 +11,7 @@ from tensorflow.core.framework import graph_pb2
 from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.grappler import tf_optimizer
 
-from efficientnet_tf.exporting.deploy import INPUT, answers, output_names
+from efficientnet_tf.exporting.outputs import INPUT, answers, output_names
 
 #: Twice, since folding and rewriting open the way for each other.
 GRAPPLER_PASSES = ("pruning", "constfold", "arithmetic", "dependency") * 2

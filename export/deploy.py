@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -11,13 +11,14 @@ from keras import layers
 from keras.src.models import Functional
 
 from efficientnet_tf.errors import UsageError, unknown_name
+from efficientnet_tf.exporting.compiled import compile_prediction
 from efficientnet_tf.exporting.folding import foldable, folded, readers
+from efficientnet_tf.exporting.outputs import INPUT, PROBABILITIES
 from efficientnet_tf.features import endpoints
 from efficientnet_tf.layers import StochasticDepth, plain_layer
 from efficientnet_tf.model import alone, with_probabilities
 
-INPUT = "image"
-PROBABILITIES, LOGITS, POOLED = "probabilities", "logits", "pooled_features"
+LOGITS, POOLED = "logits", "pooled_features"
 
 #: Layers that do nothing at inference.
 TRAINING_ONLY = (StochasticDepth, layers.Dropout, layers.SpatialDropout2D, layers.GaussianNoise)
@@ -30,6 +31,8 @@ def deploy(
 
     Batch normalisation becomes part of the convolution before it, what only training needs is gone, a normalisation
     of the pixels is a scale and an offset, and a pooled map keeps its dimensions where it was given them back.
+    `predict` and `predict_on_batch` of the copy run as one graph with the weights inside, which is faster again;
+    they take the weights up when they are first called, and do not see what is assigned to them later.
 
     Args:
         model: functional; one input [N, height, width, 3], one output [N, classes].
@@ -64,34 +67,7 @@ def deploy(
             raise unknown_name("output", name, tensors)
     chosen = {name: tensors[name] for name in outputs}
     named = chosen[PROBABILITIES] if list(chosen) == [PROBABILITIES] else chosen
-    return keras.Model(alone(logits.inputs), named, name=model.name)
-
-
-def answers(model: keras.Model, image: Any) -> dict[str, Any]:
-    """Return what a deployed network answers, by the names of its outputs."""
-    answer = model(image, training=False)
-    return dict(answer) if isinstance(answer, Mapping) else {PROBABILITIES: answer}
-
-
-def output_tensors(model: keras.Model) -> dict[str, Any]:
-    """Return a deployed network's outputs, Keras tensors, by their names and in their order.
-
-    >>> image = keras.Input((8,), name="image")
-    >>> output_tensors(keras.Model(image, {"b": image, "a": image})).keys()
-    dict_keys(['b', 'a'])
-    """
-    # Not `model.outputs`, in which a dictionary's are sorted by their names.
-    return dict(model.output) if isinstance(model.output, Mapping) else {PROBABILITIES: model.output}
-
-
-def output_names(model: keras.Model) -> list[str]:
-    """Return the names of a deployed network's outputs, in their order.
-
-    >>> from efficientnet_tf import EfficientNet
-    >>> output_names(deploy(EfficientNet("lite0", weights=None, image_size=32, classes=2)))
-    ['probabilities']
-    """
-    return list(output_tensors(model))
+    return compile_prediction(keras.Model(alone(logits.inputs), named, name=model.name))
 
 
 def inner_tensors(model: keras.Model) -> dict[str, Any]:

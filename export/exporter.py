@@ -12,8 +12,9 @@ import keras
 from efficientnet_tf.config import ExportConfig
 from efficientnet_tf.config.export import CALIBRATED
 from efficientnet_tf.errors import EfficientNetError, MissingDependencyError, UsageError
-from efficientnet_tf.exporting.deploy import output_names, trained
+from efficientnet_tf.exporting.deploy import trained
 from efficientnet_tf.exporting.earlier import Earlier, earlier_artifacts, is_artifact, network_digest
+from efficientnet_tf.exporting.outputs import output_names
 from efficientnet_tf.exporting.publishing import NEW, publish, recover, scratch_folder
 from efficientnet_tf.exporting.report import about_of, write_report
 from efficientnet_tf.exporting.report.words import listed

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from efficientnet_tf.errors import EfficientNetError, MissingDependencyError, UsageError
 from efficientnet_tf.exporting.constant_graph import constant_graph
-from efficientnet_tf.exporting.deploy import INPUT, output_names
+from efficientnet_tf.exporting.outputs import INPUT, output_names
 from efficientnet_tf.files import atomic_write_bytes
 from efficientnet_tf.layers import CondDepthwiseConv2D
 from efficientnet_tf.specs import Preprocessing

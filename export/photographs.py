@@ -20,7 +20,8 @@ from efficientnet_tf.data.sources import SAMPLE, Examples, Records, parse_source
 from efficientnet_tf.errors import EfficientNetError, MissingDependencyError, UsageError
 from efficientnet_tf.evaluation.classes import match_classes
 from efficientnet_tf.exporting.calibration import spread, warn_of_skipped
-from efficientnet_tf.exporting.deploy import LOGITS, PROBABILITIES, inner_tensors
+from efficientnet_tf.exporting.deploy import LOGITS, inner_tensors
+from efficientnet_tf.exporting.outputs import PROBABILITIES
 from efficientnet_tf.specs import Preprocessing
 
 Array = np.ndarray[Any, Any]

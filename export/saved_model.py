@@ -15,7 +15,8 @@ from efficientnet_tf.data.decoding import decode_and_crop, resize_crop
 from efficientnet_tf.errors import UsageError
 from efficientnet_tf.exporting import warm_up
 from efficientnet_tf.exporting.constant_graph import constant_function
-from efficientnet_tf.exporting.deploy import LOGITS, POOLED, PROBABILITIES, inner_tensors, output_names, output_tensors
+from efficientnet_tf.exporting.deploy import LOGITS, POOLED, inner_tensors
+from efficientnet_tf.exporting.outputs import PROBABILITIES, output_names, output_tensors
 from efficientnet_tf.files import atomic_directory
 from efficientnet_tf.specs import Preprocessing
 

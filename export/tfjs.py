@@ -22,7 +22,7 @@ from google.protobuf import json_format
 from tensorflow.core.framework import graph_pb2
 
 from efficientnet_tf.errors import unknown_name
-from efficientnet_tf.exporting.deploy import INPUT
+from efficientnet_tf.exporting.outputs import INPUT
 from efficientnet_tf.exporting.tfjs_graph import InferenceGraph, Shape, inference_graph
 from efficientnet_tf.exporting.tfjs_weights import QUANTIZERS, encode_weights
 from efficientnet_tf.files import atomic_directory

@@ -15,7 +15,7 @@ from tensorflow.core.framework import graph_pb2, node_def_pb2
 
 from efficientnet_tf.errors import EfficientNetError, UsageError
 from efficientnet_tf.exporting.constant_graph import constant_graph
-from efficientnet_tf.exporting.deploy import INPUT, output_names, output_tensors
+from efficientnet_tf.exporting.outputs import INPUT, output_names, output_tensors
 from efficientnet_tf.exporting.tfjs_ops import OPS, OPS_WITH_A_BODY
 
 #: What is fused with its bias, and the name under which TensorFlow.js knows the result.

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from efficientnet_tf.config.export import CALIBRATED, TUNED_FOR
 from efficientnet_tf.errors import UsageError, unknown_name
-from efficientnet_tf.exporting.deploy import answers
+from efficientnet_tf.exporting.outputs import answers
 from efficientnet_tf.exporting.quantization import (
     choices_of,
     quantise,

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from efficientnet_tf.exporting.deploy import PROBABILITIES
 from efficientnet_tf.exporting.figures import CLEAR, NO_CLASSES, accuracy, class_figures, output_figures, pictures
+from efficientnet_tf.exporting.outputs import PROBABILITIES
 from efficientnet_tf.exporting.photographs import Photographs, read_photographs
 from efficientnet_tf.runtimes.measuring import Measured, RuntimeFailure, measure
 

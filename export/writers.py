@@ -17,8 +17,9 @@ from efficientnet_tf.config import ExportConfig
 from efficientnet_tf.config.export import CALIBRATED, CALIBRATION_IMAGES, INTEGER_IO, INTEGERS, TUNED
 from efficientnet_tf.exporting import portable, saved_model, tfjs, tflite
 from efficientnet_tf.exporting.calibration import calibration_source, read_calibration
-from efficientnet_tf.exporting.deploy import PROBABILITIES, deploy, output_names
+from efficientnet_tf.exporting.deploy import deploy
 from efficientnet_tf.exporting.edgetpu import unmapped
+from efficientnet_tf.exporting.outputs import PROBABILITIES, output_names
 from efficientnet_tf.exporting.page import write_page
 from efficientnet_tf.exporting.source import Source
 from efficientnet_tf.exporting.tflite_metadata import with_metadata

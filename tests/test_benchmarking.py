@@ -226,8 +226,11 @@ def test_another_size_is_exit_code_1(monkeypatch, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--table=3"], "Unknown table '3'. Allowed: 2."),
-        (["--mode=latnecy"], "Unknown mode 'latnecy'. Allowed: params, train, memory, input."),
+        (["--table=3"], "Unknown table '3'. Allowed: 2, 4."),
+        (
+            ["--mode=latnecy"],
+            "Unknown mode 'latnecy'. Did you mean 'latency'? Allowed: params, latency, train, memory, input, startup.",
+        ),
         (["--mode="], "mode is empty; give at least one value."),
         (["--table=2", "--variant=b0"], "--variant belongs to --mode, not to --table=2, whose networks are fixed."),
         (["--table=2", "--build"], "--build belongs to --mode, not to --table=2, whose networks are fixed."),

@@ -10,7 +10,9 @@ import pytest
 from networks import randomise
 
 from efficientnet_tf.errors import UsageError
-from efficientnet_tf.exporting.deploy import TRAINING_ONLY, answers, deploy, output_names, trained
+from efficientnet_tf.exporting import compiled
+from efficientnet_tf.exporting.deploy import TRAINING_ONLY, deploy, trained
+from efficientnet_tf.exporting.outputs import answers, output_names
 from efficientnet_tf.features import endpoints
 from efficientnet_tf.pretrained import EfficientNet
 
@@ -162,3 +164,30 @@ def test_sequential_models_are_refused():
     message = "An export needs a functional model with one input and one output; 'own' has none."
     with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
         deploy(model)
+
+
+def test_predict_is_one_graph_with_the_weights_inside(pixels):
+    model = network("b0")
+    deployed = deploy(model)
+    np.testing.assert_allclose(deployed.predict_on_batch(pixels), deployed(pixels), atol=1e-6, rtol=0)
+    np.testing.assert_allclose(deployed.predict(pixels, batch_size=2, verbose=0), deployed(pixels), atol=1e-6, rtol=0)
+    assert deployed.predict_function._function.captured_inputs == []
+    several = deploy(model, outputs=["logits", "reduction_3"])
+    found, expected = several.predict(pixels, batch_size=2, verbose=0), several(pixels)
+    assert list(found) == ["logits", "reduction_3"]
+    for name, answer in expected.items():
+        np.testing.assert_allclose(found[name], answer, atol=1e-5 * float(np.abs(answer).max()), rtol=0)
+
+
+def test_weights_assigned_before_the_first_prediction_count(pixels):
+    deployed = deploy(network())
+    classifier = deployed.get_layer("predictions")
+    classifier.set_weights([np.zeros_like(array) for array in classifier.get_weights()])
+    np.testing.assert_allclose(deployed.predict_on_batch(pixels), 1 / 6, atol=1e-6)
+
+
+def test_a_network_too_large_for_a_graph_keeps_keras_own_function(monkeypatch, pixels):
+    monkeypatch.setattr(compiled, "MOST_PARAMETERS", 1)
+    deployed = deploy(network())
+    np.testing.assert_allclose(deployed.predict_on_batch(pixels), deployed(pixels), atol=1e-6, rtol=0)
+    assert deployed.predict_function.__module__.startswith(("keras", "tensorflow"))

@@ -28,12 +28,13 @@ FLOORS = (
     ("flags", "layers", "augment.ops", "training.schedule"),
     ("blocks",),
     ("model", "features", "augment", "training.optimizer"),
-    ("weights", "run"),
+    ("weights", "run", "recomputation"),
     ("data", "locking"),
     ("pretrained", "runtimes", "training.distribution"),
     ("prediction", "conversion"),
     ("evaluation", "cam"),
-    ("training", "exporting", "benchmarking", "search"),
+    ("training", "exporting"),
+    ("benchmarking", "search"),
     ("cli",),
 )
 

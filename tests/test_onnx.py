@@ -15,7 +15,8 @@ from networks import randomise
 
 from efficientnet_tf.errors import EfficientNetError, MissingDependencyError, UsageError
 from efficientnet_tf.exporting import onnx_file
-from efficientnet_tf.exporting.deploy import answers, deploy
+from efficientnet_tf.exporting.deploy import deploy
+from efficientnet_tf.exporting.outputs import answers
 from efficientnet_tf.layers import CondDepthwiseConv2D
 from efficientnet_tf.pretrained import EfficientNet
 from efficientnet_tf.runtimes import open_artifact

@@ -12,7 +12,7 @@ from PIL import Image
 
 from efficientnet_tf.cli import predict
 from efficientnet_tf.config import PredictConfig
-from efficientnet_tf.data.sources import SAMPLE
+from efficientnet_tf.data.sources import SAMPLE, checked
 from efficientnet_tf.errors import EfficientNetError, UsageError
 from efficientnet_tf.exporting import deploy, export, tflite
 from efficientnet_tf.prediction import open_predictor, predict_files
@@ -58,8 +58,8 @@ def test_all_artifacts_say_the_same(artifacts):
 
 def test_batches_do_not_matter(artifacts):
     predictor = open_predictor(PredictConfig(artifact=str(artifacts / "model.tflite")))
-    one, many = (predict_files(predictor, [SAMPLE / "tools"], batch_size=size) for size in (1, 64))
-    assert one == many
+    one, some, all_at_once = (predict_files(predictor, [SAMPLE / "tools"], batch_size=size) for size in (1, 5, 64))
+    assert one == some == all_at_once
 
 
 def test_names_are_of_no_consequence_and_order_is_kept(artifacts, tmp_path):
@@ -70,6 +70,16 @@ def test_names_are_of_no_consequence_and_order_is_kept(artifacts, tmp_path):
     result = predict_files(predictor, pictures)
     assert [row["file"] for row in result["predictions"]] == [str(picture) for picture in pictures]
     assert sum(entry["probability"] for entry in result["predictions"][0]["top"]) <= 1.0001
+
+
+def test_a_long_list_is_read_while_the_network_works_and_its_progress_is_shown(artifacts, monkeypatch, capsys):
+    monkeypatch.setattr(checked, "_SHOW_AFTER", -1.0)
+    monkeypatch.setattr(checked, "_LINE_EVERY", -1.0)
+    with open_predictor(PredictConfig(artifact=str(artifacts / "model.tflite"))) as predictor:
+        result = predict_files(predictor, [SAMPLE / "monuments"], batch_size=30)
+    assert [Path(row["file"]) for row in result["predictions"]] == sorted((SAMPLE / "monuments").glob("*.jpg"))
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(",")[0] for line in lines] == ["Predicting: 30 of 70", "Predicting: 60 of 70"]
 
 
 def test_logits_are_shown_as_probabilities(artifacts, tmp_path):

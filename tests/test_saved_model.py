@@ -20,7 +20,8 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel as Message
 from efficientnet_tf.data.decoding import decode_and_crop, resize_crop
 from efficientnet_tf.errors import EfficientNetError, UsageError
 from efficientnet_tf.exporting import saved_model, warm_up
-from efficientnet_tf.exporting.deploy import answers, deploy
+from efficientnet_tf.exporting.deploy import deploy
+from efficientnet_tf.exporting.outputs import answers
 from efficientnet_tf.pretrained import EfficientNet
 from efficientnet_tf.runtimes import open_artifact
 from efficientnet_tf.runtimes.saved_model import SavedModel

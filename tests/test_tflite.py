@@ -16,7 +16,8 @@ from networks import randomise
 
 from efficientnet_tf.errors import EfficientNetError, UsageError
 from efficientnet_tf.exporting import tflite, tflite_conversion, tflite_half
-from efficientnet_tf.exporting.deploy import answers, deploy
+from efficientnet_tf.exporting.deploy import deploy
+from efficientnet_tf.exporting.outputs import answers
 from efficientnet_tf.exporting.quantization.graph import Graph
 from efficientnet_tf.pretrained import EfficientNet
 from efficientnet_tf.runtimes.litert import LiteRTModel

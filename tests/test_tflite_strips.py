@@ -9,7 +9,8 @@ from ai_edge_litert.interpreter import Interpreter
 from networks import randomise
 
 from efficientnet_tf.exporting import tflite, tflite_strips
-from efficientnet_tf.exporting.deploy import answers, deploy
+from efficientnet_tf.exporting.deploy import deploy
+from efficientnet_tf.exporting.outputs import answers
 from efficientnet_tf.exporting.quantization.graph import Graph
 from efficientnet_tf.exporting.quantization.observing import Observer
 from efficientnet_tf.exporting.quantization.sqnr import layer_sqnr

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from efficientnet_tf.benchmarking import training_speed
-from efficientnet_tf.benchmarking.training_networks import OURS, PEERS, PLAIN, TrainingJob, training_steps
+from efficientnet_tf.benchmarking.training_networks import OURS, PEERS, PLAIN, RECOMPUTED, TrainingJob, training_steps
 from efficientnet_tf.benchmarking.training_speed import memory_rows, train_rows
-from efficientnet_tf.benchmarking.training_worker import Taken, TrainingProcess
+from efficientnet_tf.benchmarking.worker import Taken, Worker
 from efficientnet_tf.cli import benchmark
 from efficientnet_tf.config.benchmark import PEERS as PEERS_OF_FLAG
 from efficientnet_tf.errors import EfficientNetError, UsageError
@@ -46,27 +46,30 @@ class FakeProcess:
 @pytest.fixture
 def log(monkeypatch):
     monkeypatch.setattr(FakeProcess, "log", [], raising=False)
-    monkeypatch.setattr(training_speed, "TrainingProcess", FakeProcess)
+    monkeypatch.setattr(training_speed, "Worker", FakeProcess)
     return FakeProcess.log
 
 
 def test_networks_take_turns_and_medians_of_single_steps_count(log):
     rows = train_rows(["lite0"], rounds=2, batch_size=8, threads=1)
-    ours, plain, *timm = rows
+    ours, recomputed, plain, *timm = rows
     assert (ours["candidate"], ours["task"], ours["images_per_second"], ours["ratio"]) == (OURS, "lite0", 16.0, 1.0)
     assert (plain["images_per_second"], plain["ratio"]) == (8.0, 2.0)
+    assert (recomputed["candidate"], recomputed["ratio"]) == (RECOMPUTED, 2.0)
     assert (ours["first_step_seconds"], ours["build_seconds"], ours["processor_ms_per_image"]) == (9.0, 3.0, 125.0)
     assert (ours["image_size"], ours["batch_size"], ours["rounds"], ours["threads"]) == (224, 8, 2, 1)
     assert [row["note"] for row in timm] == ["timm is not installed. Run: pip install timm torch."] * 2
-    both = [(OURS, 4), (PLAIN, 4)]
-    first = [(OURS, 1), (OURS, 4), (PLAIN, 1), (PLAIN, 4)]
-    assert log == [*first, *both, *both, (OURS, 0), (PLAIN, 0)]
+    names = (OURS, RECOMPUTED, PLAIN)
+    first = [(name, number) for name in names for number in (1, 4)]
+    turn = [(name, 4) for name in names]
+    assert log == [*first, *turn, *turn, *((name, 0) for name in names)]
 
 
 def test_memory_of_a_batch_and_of_one_image_more(log):
-    ours, plain, *timm = memory_rows(["lite0"], batch_size=8)
+    ours, recomputed, plain, *timm = memory_rows(["lite0"], batch_size=8)
     assert (ours["peak_bytes"], ours["bytes_per_image"], ours["ratio"]) == (8_500_000_000, 1e9, 1.0)
     assert (plain["peak_bytes"], plain["bytes_per_image"], plain["ratio"]) == (17_000_000_000, 2e9, 2.0)
+    assert recomputed["candidate"] == RECOMPUTED
     assert ours["counted_activation_bytes"] == activation_bytes("lite0", batch_size=8)
     assert len(timm) == 2
     assert {row["note"] for row in timm} == {"timm is not installed. Run: pip install timm torch."}
@@ -88,7 +91,7 @@ def test_a_batch_that_has_no_quarter():
 
 
 def test_a_real_process_trains_and_tells_when_it_is_killed():
-    process = TrainingProcess(TINY)
+    process = Worker(TINY)
     try:
         assert len(process.first.seconds) == 1
         taken = process.step(3)
@@ -97,7 +100,7 @@ def test_a_real_process_trains_and_tells_when_it_is_killed():
         assert taken.peak_bytes >= process.first.peak_bytes > 10**8
         os.kill(process._process.pid, signal.SIGKILL)
         process._process.wait()
-        with pytest.raises(EfficientNetError, match=r"^The process that trains has ended"):
+        with pytest.raises(EfficientNetError, match=r"^The process of a network has ended"):
             process.step(1)
     finally:
         process.close()
@@ -105,7 +108,7 @@ def test_a_real_process_trains_and_tells_when_it_is_killed():
 
 def test_a_process_that_cannot_says_why():
     with pytest.raises(EfficientNetError) as raised:
-        TrainingProcess(TrainingJob("timm", "tiny", 2, 32, 1))
+        Worker(TrainingJob("timm", "tiny", 2, 32, 1))
     assert str(raised.value) in (
         "timm is not installed. Run: pip install timm torch.",
         "torch is not installed. Run: pip install timm torch.",
@@ -144,7 +147,7 @@ def test_command(log, tmp_path, capsys):
     ("words", "message"),
     [
         (["--mode=params", "--batch_size=2"], "--batch_size belongs to --mode=train or --mode=memory, which is not"),
-        (["--mode=train", "--compare=keras"], "Unknown compare 'keras'. Allowed: plain, keras.applications, timm."),
+        (["--mode=train", "--compare=keras"], "Unknown compare 'keras'. Allowed: recompute, plain, keras"),
         (["--mode=input", "--variant=b0"], "--variant belongs to --mode=params or --mode=train or --mode=memory"),
     ],
 )

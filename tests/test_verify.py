@@ -15,7 +15,8 @@ from networks import randomise
 from efficientnet_tf import EfficientNet
 from efficientnet_tf.errors import MissingDependencyError
 from efficientnet_tf.exporting import figures, saved_model, verify
-from efficientnet_tf.exporting.deploy import answers, deploy, trained
+from efficientnet_tf.exporting.deploy import deploy, trained
+from efficientnet_tf.exporting.outputs import answers
 from efficientnet_tf.exporting.verify import BOUNDS, Bounds, compare, read_photographs
 from efficientnet_tf.runtimes import measuring
 from efficientnet_tf.runtimes.measuring import RuntimeFailure, measure

@@ -1,4 +1,4 @@
-"""Table 2 of the paper (arXiv 1905.11946v5), and where this package gets each of its networks from."""
+"""Tables 2 and 4 of the paper (arXiv 1905.11946v5), and where this package gets each of their networks from."""
 
 from __future__ import annotations
 
@@ -61,6 +61,39 @@ TABLE2 = (
     PaperNetwork("EfficientNet-B6",     "b6", 84.0, 96.8, "43M",  "1x",   "19B",   "1x",   "b6"),
     PaperNetwork("EfficientNet-B7",     "b7", 84.3, 97.0, "66M",  "1x",   "37B",   "1x",   "b7"),
     PaperNetwork("GPipe",               "b7", 84.3, 97.0, "557M", "8.4x", "-",     "-"),
+)
+# fmt: on
+
+
+@dataclasses.dataclass(frozen=True)
+class PaperLatency:
+    """A row of Table 4, as printed: batch 1 on a single core of an Intel Xeon E5-2690, means of 20 runs.
+
+    Attributes:
+        name: as in the paper.
+        pair: the variant of ours that it is compared with there.
+        top1: ImageNet accuracy in per cent.
+        seconds: with its unit.
+        ratio: the speedup of the EfficientNet of the pair.
+        source: a variant of ours, a constructor of keras.applications, or nothing where there is no code.
+        image_size: side of the input in pixels, of a network of Keras.
+    """
+
+    name: str
+    pair: str
+    top1: float
+    seconds: str
+    ratio: str
+    source: str = ""
+    image_size: int | None = None
+
+
+# fmt: off
+TABLE4 = (
+    PaperLatency("EfficientNet-B1", "b1", 78.8, "0.098s", "1x",   "b1"),
+    PaperLatency("ResNet-152",      "b1", 77.8, "0.554s", "5.7x", "ResNet152", 224),
+    PaperLatency("EfficientNet-B7", "b7", 84.4, "3.1s",   "1x",   "b7"),
+    PaperLatency("GPipe",           "b7", 84.3, "19.0s",  "6.1x"),
 )
 # fmt: on
 

@@ -12,18 +12,24 @@ import numpy as np
 from efficientnet_tf.errors import EfficientNetError, MissingDependencyError
 from efficientnet_tf.specs import spec
 
-OURS, PLAIN, KERAS, TIMM, TIMM_LAST = (
+OURS, RECOMPUTED, PLAIN, KERAS, TIMM, TIMM_LAST = (
     "efficientnet_tf",
+    "efficientnet_tf.recompute",
     "efficientnet_tf.plain",
     "keras.applications",
     "timm",
     "timm, channels_last",
 )
 #: What `--compare` takes, and the networks that each stands for.
-PEERS = {"plain": (PLAIN,), "keras.applications": (KERAS,), "timm": (TIMM, TIMM_LAST)}
+PEERS = {
+    "recompute": (RECOMPUTED,),
+    "plain": (PLAIN,),
+    "keras.applications": (KERAS,),
+    "timm": (TIMM, TIMM_LAST),
+}
 
 # The same architecture elsewhere; what is not named there has no counterpart.
-_KERAS_NAMES = {
+KERAS_NAMES = {
     **{f"b{number}": f"EfficientNetB{number}" for number in range(8)},
     **{f"v2-b{number}": f"EfficientNetV2B{number}" for number in range(4)},
     **{f"v2-{size}": f"EfficientNetV2{size.upper()}" for size in "sml"},
@@ -31,7 +37,7 @@ _KERAS_NAMES = {
     "mobilenetv2": "MobileNetV2",
     "resnet50": "ResNet50",
 }
-_TIMM_NAMES = {
+TIMM_NAMES = {
     **{f"b{number}": f"tf_efficientnet_b{number}" for number in range(9)},
     **{f"lite{number}": f"tf_efficientnet_lite{number}" for number in range(5)},
     **{f"v2-b{number}": f"tf_efficientnetv2_b{number}" for number in range(4)},
@@ -72,7 +78,8 @@ def networks(variant: str, compare: Sequence[str]) -> tuple[str, ...]:
     ('efficientnet_tf.plain', 'timm', 'timm, channels_last')
     """
     name = spec(variant).name
-    known = {"plain": {name: name}, "keras.applications": _KERAS_NAMES, "timm": _TIMM_NAMES}
+    ours = {name: name}
+    known = {"recompute": ours, "plain": ours, "keras.applications": KERAS_NAMES, "timm": TIMM_NAMES}
     return tuple(network for peer in compare if name in known[peer] for network in PEERS[peer])
 
 
@@ -95,12 +102,14 @@ def _keras_model(job: TrainingJob) -> Any:
 
     from efficientnet_tf.layers import plain
     from efficientnet_tf.pretrained import EfficientNet
+    from efficientnet_tf.recomputation import recompute
 
     shape = (job.image_size, job.image_size, 3)
     if job.network == KERAS:
-        return getattr(keras.applications, _KERAS_NAMES[spec(job.variant).name])(weights=None, input_shape=shape)
+        return getattr(keras.applications, KERAS_NAMES[spec(job.variant).name])(weights=None, input_shape=shape)
     model = EfficientNet(job.variant, weights=None, input_shape=shape)
-    return plain(model) if job.network == PLAIN else model
+    form = {PLAIN: plain, RECOMPUTED: recompute}.get(job.network)
+    return model if form is None else form(model)
 
 
 def _keras_steps(model: Any, images: Any, labels: Any) -> Steps:
@@ -140,7 +149,7 @@ def _timm_steps(job: TrainingJob, images: Any, labels: Any) -> Steps:
     torch.set_num_threads(job.threads)
     torch.manual_seed(0)
     layout = torch.channels_last if job.network == TIMM_LAST else torch.contiguous_format
-    model = timm.create_model(_TIMM_NAMES[spec(job.variant).name]).to(memory_format=layout).train()
+    model = timm.create_model(TIMM_NAMES[spec(job.variant).name]).to(memory_format=layout).train()
     optimizer = torch.optim.SGD(model.parameters(), _LEARNING_RATE, momentum=_MOMENTUM)
     # Scaled before the first step: Keras' EfficientNets do that inside, which takes next to nothing.
     pixels = torch.from_numpy(images / 127.5 - 1.0).permute(0, 3, 1, 2).contiguous(memory_format=layout)

@@ -11,7 +11,7 @@ from typing import Any
 from efficientnet_tf.benchmarking.machine import available_cores, confined, machine
 from efficientnet_tf.benchmarking.rates import Candidate, Pass, measure, rows
 from efficientnet_tf.benchmarking.training_networks import OURS, PEERS, TrainingJob, networks
-from efficientnet_tf.benchmarking.training_worker import TrainingProcess
+from efficientnet_tf.benchmarking.worker import Worker
 from efficientnet_tf.errors import EfficientNetError, UsageError
 from efficientnet_tf.specs import activation_bytes, estimate_memory, spec
 
@@ -28,7 +28,7 @@ class _Runner:
 
     def __init__(self, job: TrainingJob, steps: int) -> None:
         self._batch_size, self._steps = job.batch_size, steps
-        self.process = TrainingProcess(job)
+        self.process = Worker(job)
         self.peak_bytes = self.process.first.peak_bytes
 
     def run(self) -> Pass:
@@ -165,7 +165,7 @@ def _about(runner: _Runner | None) -> dict[str, Any]:
 
 
 def _peak(job: TrainingJob) -> int:
-    process = TrainingProcess(job)
+    process = Worker(job)
     try:
         return process.step(1).peak_bytes
     finally:

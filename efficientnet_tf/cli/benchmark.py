@@ -26,7 +26,7 @@ def _config(line: CommandLine) -> BenchmarkConfig:
 def _benchmark(line: CommandLine) -> dict[str, Any]:
     config = _config(line)
     if config.table is not None:
-        return {"table2": _table2(config)}
+        return {f"table{config.table}": {"2": _table2, "4": _table4}[config.table](config)}
     return {mode: MODES[mode](config) for mode in config.mode}
 
 
@@ -44,6 +44,16 @@ def _table2(config: BenchmarkConfig) -> list[dict[str, Any]]:
     return rows
 
 
+def _table4(config: BenchmarkConfig) -> list[dict[str, Any]]:
+    from efficientnet_tf.benchmarking.latency import table4_rows
+    from efficientnet_tf.benchmarking.latency_report import print_table4
+
+    rows = table4_rows(report=_progress)
+    print_table4(rows)
+    _write(config, "table4.csv", rows)
+    return rows
+
+
 def _params(config: BenchmarkConfig) -> list[dict[str, Any]]:
     from efficientnet_tf.benchmarking.count_report import print_zoo
     from efficientnet_tf.benchmarking.zoo_count import zoo_rows
@@ -54,6 +64,27 @@ def _params(config: BenchmarkConfig) -> list[dict[str, Any]]:
     different = [row["network"] for row in rows if row["equal"] is False]
     if different:
         raise EfficientNetError(f"Not of the official size: {', '.join(different)}.")
+    return rows
+
+
+def _latency(config: BenchmarkConfig) -> list[dict[str, Any]]:
+    from efficientnet_tf.benchmarking.latency import BATCH_SIZE, ROUNDS, THREADS, latency_rows
+    from efficientnet_tf.benchmarking.latency_report import plot_latency, print_latency
+    from efficientnet_tf.benchmarking.plots import save_figure
+
+    rows = latency_rows(
+        config.run,
+        compare=config.peers,
+        batch_size=config.batch_size or BATCH_SIZE,
+        image_size=config.image_size,
+        threads=config.threads or THREADS,
+        rounds=config.rounds or ROUNDS,
+        report=_progress,
+    )
+    print_latency(rows)
+    _write(config, "latency.csv", rows)
+    if config.output_dir is not None:
+        print(f"Written to {save_figure(plot_latency(rows), Path(config.output_dir) / 'latency.png')}.")
     return rows
 
 
@@ -76,7 +107,7 @@ def _train(config: BenchmarkConfig) -> list[dict[str, Any]]:
     from efficientnet_tf.benchmarking.training_report import print_train
     from efficientnet_tf.benchmarking.training_speed import ROUNDS, train_rows
 
-    rows = train_rows(config.trained, threads=config.threads, rounds=config.rounds or ROUNDS, **_training(config))
+    rows = train_rows(config.run, threads=config.threads, rounds=config.rounds or ROUNDS, **_training(config))
     print_train(rows)
     _write(config, "train.csv", rows)
     return rows
@@ -86,9 +117,18 @@ def _memory(config: BenchmarkConfig) -> list[dict[str, Any]]:
     from efficientnet_tf.benchmarking.training_report import print_memory
     from efficientnet_tf.benchmarking.training_speed import memory_rows
 
-    rows = memory_rows(config.trained, **_training(config))
+    rows = memory_rows(config.run, **_training(config))
     print_memory(rows)
     _write(config, "memory.csv", rows)
+    return rows
+
+
+def _startup(config: BenchmarkConfig) -> list[dict[str, Any]]:
+    from efficientnet_tf.benchmarking.startup import ROUNDS, print_startup, startup_rows
+
+    rows = startup_rows(rounds=config.rounds or ROUNDS, report=_progress)
+    print_startup(rows)
+    _write(config, "startup.csv", rows)
     return rows
 
 
@@ -104,7 +144,14 @@ def _training(config: BenchmarkConfig) -> dict[str, Any]:
     }
 
 
-MODES = {"params": _params, "train": _train, "memory": _memory, "input": _input}
+MODES = {
+    "params": _params,
+    "latency": _latency,
+    "train": _train,
+    "memory": _memory,
+    "input": _input,
+    "startup": _startup,
+}
 
 
 def _progress(text: str) -> None:

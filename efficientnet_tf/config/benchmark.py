@@ -10,17 +10,17 @@ from efficientnet_tf.specs import list_variants, spec
 
 #: The modes that each of these settings belongs to.
 _MODES = {
-    "variant": ("params", "train", "memory"),
+    "variant": ("params", "latency", "train", "memory"),
     "build": ("params",),
     "data": ("input",),
-    "threads": ("train", "input"),
-    "rounds": ("train", "input"),
-    "compare": ("train", "memory"),
-    "batch_size": ("train", "memory"),
-    "image_size": ("train", "memory"),
+    "threads": ("latency", "train", "input"),
+    "rounds": ("latency", "train", "input", "startup"),
+    "compare": ("latency", "train", "memory"),
+    "batch_size": ("latency", "train", "memory"),
+    "image_size": ("latency", "train", "memory"),
 }
-#: Whose networks ours are trained beside.
-PEERS = ("plain", "keras.applications", "timm")
+#: Whose networks ours are run beside.
+PEERS = ("recompute", "plain", "keras.applications", "timm")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,29 +35,29 @@ class BenchmarkConfig(Options):
         ("params",),
         "Benchmark",
         "What to look at, separated by commas: params (parameters and multiply-adds beside the official ones; exit "
-        "code 1 if one differs), train (images per second of training steps, ours and others'), memory (what such "
-        "steps take, and the largest batch that fits), input (pictures per second of decoding, augmentation and the "
-        "whole training input, ours and others').",
-        choices=("params", "train", "memory", "input"),
+        "code 1 if one differs), latency (how long networks take to answer, ours and others'), train (images per "
+        "second of training steps, ours and others'), memory (what such steps take, and the largest batch that fits), "
+        "input (pictures per second of decoding, augmentation and the whole training input, ours and others'), "
+        "startup (seconds of each command's --help, of imports, and of one prediction from the beginning).",
+        choices=("params", "latency", "train", "memory", "input", "startup"),
     )
     variant: tuple[str, ...] = option(
         (),
         "Benchmark",
-        "In params, train and memory: networks of the zoo, separated by commas; by default all, or b0 where they are "
-        "trained.",
+        "In params, latency, train and memory: networks of the zoo, separated by commas; by default all, or b0 where "
+        "they are run.",
     )
     compare: tuple[str, ...] = option(
         (),
-        "Training",
-        "In train and memory: whose networks to train as well, separated by commas; by default all, of those that are "
-        "installed. plain is ours in Keras' own formulation.",
+        "Networks",
+        "In latency, train and memory: whose networks to run as well, separated by commas; by default all, of those "
+        "that are installed. recompute and plain, for training, are ours: with --recompute of efficientnet-train, and "
+        "in Keras' own formulation.",
         choices=PEERS,
     )
-    batch_size: int | None = option(
-        None, "Training", "In train and memory: images in a step; by default 16.", minimum=1
-    )
+    batch_size: int | None = option(None, "Networks", "Images at a time; by default 16, and 1 in latency.", minimum=1)
     image_size: int | None = option(
-        None, "Training", "In train and memory: side of the images in pixels; by default the variant's.", minimum=32
+        None, "Networks", "Side of the images in pixels; by default the variant's.", minimum=32
     )
     build: bool = option(
         False, "Benchmark", "In params: build each network in Keras as well, and count its layers (3 GB for l2)."
@@ -66,21 +66,25 @@ class BenchmarkConfig(Options):
         None, "Input", "JPEG photographs, in the forms of efficientnet-train --data; by default sample."
     )
     threads: int | None = option(
-        None, "Benchmark", "In train and input: processor cores for everything; by default all, in input 2.", minimum=1
+        None,
+        "Benchmark",
+        "In latency, train and input: processor cores for everything; by default 1 in latency, 2 in input, else all.",
+        minimum=1,
     )
     rounds: int | None = option(
         None,
         "Benchmark",
-        "In train and input: rounds, in which all take turns and of which the medians are taken; by default 5.",
+        "In latency, train, input and startup: rounds, in which all take turns; by default 5.",
         minimum=1,
     )
     table: str | None = option(
         None,
         "Paper",
-        "Instead of --mode: 2, the paper's Table 2 with 16 of its 24 networks counted here.",
-        choices=("2",),
+        "Instead of --mode: 2, the paper's Table 2 with 16 of its 24 networks counted here; or 4, its Table 4 with the "
+        "latencies measured here.",
+        choices=("2", "4"),
     )
-    output_dir: str | None = option(None, "Output", "Folder for the figures as CSV, and Table 2's plots as PNG.")
+    output_dir: str | None = option(None, "Output", "Folder for the figures as CSV, and plots as PNG.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -106,16 +110,16 @@ class BenchmarkConfig(Options):
         return tuple(dict.fromkeys(spec(name).name for name in self.variant or list_variants()))
 
     @property
-    def trained(self) -> tuple[str, ...]:
-        """The networks to train."""
+    def run(self) -> tuple[str, ...]:
+        """The networks to train or to ask."""
         return self.variants if self.variant else ("b0",)
 
     @property
     def peers(self) -> tuple[str, ...]:
-        """Whose networks to train beside ours."""
+        """Whose networks to run beside ours."""
         return self.compare or PEERS
 
     @property
     def needs_tensorflow(self) -> bool:
         """Whether a network is built, or pictures are made."""
-        return self.build or self.table is not None or "input" in self.mode
+        return self.build or self.table == "2" or "input" in self.mode

@@ -156,7 +156,19 @@ class TrainConfig(InputOptions):
         "On several devices: averaged before they are used, or synchronised in every step.",
         choices=("averaged", "synchronised"),
     )
-    jit_compile: bool = option(False, "Machine", "Compile the training step with XLA.")
+    recompute: bool = option(
+        False,
+        "Machine",
+        "Compute the inside of each block once more for its gradient instead of keeping it: half the memory or less, a "
+        "third more time.",
+    )
+    jit: str = option(
+        "auto",
+        "Machine",
+        "Whether XLA compiles the whole training step: on, off, or auto: off on processors, on on TPUs, on GPUs "
+        "whatever is faster in a few steps at the start.",
+        choices=("auto", "on", "off"),
+    )
     precision: str = option(
         "float32", "Machine", "Of the arithmetic; weights stay float32.", choices=("float32", "bfloat16", "float16")
     )

@@ -19,6 +19,7 @@ from efficientnet_tf.run import Run
 from efficientnet_tf.signals import StopRequests, uninterrupted
 from efficientnet_tf.training import distribution, feeding
 from efficientnet_tf.training.balance import class_weights, count_labels
+from efficientnet_tf.training.compilation import choose_compilation
 from efficientnet_tf.training.durations import Durations, durations_of
 from efficientnet_tf.training.measuring import measure
 from efficientnet_tf.training.meeting import meet
@@ -132,15 +133,21 @@ def _prepare(
         arguments = compile_arguments(config, model, Durations(**begun))
         if strategy is not None:  # what fills up the last batch of validation must not count
             arguments["weighted_metrics"] = arguments.pop("metrics")
-        if strategy is not None or config.accumulation > 1:
-            model = distribution.distribute(model, accumulation=config.accumulation)
-        model.compile(**arguments, steps_per_execution=config.steps_per_execution, jit_compile=config.jit_compile)
+        if strategy is not None or config.accumulation > 1 or config.recompute:
+            model = distribution.distribute(model, accumulation=config.accumulation, recomputes=config.recompute)
+        model.compile(**arguments, steps_per_execution=config.steps_per_execution, jit_compile=False)
         if not model.optimizer.built:  # what Keras adds for float16, which it would build in the first step only
             model.optimizer.build(model.trainable_variables)
     if distribution.replicas(strategy) > 1:
         distribution.differ_by_replica(model)
         if config.bn_statistics == "synchronised":
             distribution.synchronise(model)
+    # A run that goes on keeps to what was found when it began: the other way rounds otherwise.
+    jit = found.checkpoint.state["about"].get("jit") if found.checkpoint and config.jit == "auto" else None
+    if jit is None:
+        synchronised = config.bn_statistics == "synchronised"
+        jit = choose_compilation(config.jit, model, batch_size, strategy=strategy, synchronised=synchronised)
+    model.jit_compile = jit
     fixed = network.model if (config.stages or 1) > 1 else None
     weights = class_weights(count_labels(data.train), data.labels) if config.class_weights == "balanced" else None
     if fixed is not None:
@@ -153,7 +160,7 @@ def _prepare(
         durations,
         batch_size,
         strategy=strategy,
-        about={**about, "durations": begun},
+        about={**about, "durations": begun, "jit": jit},
         fixed=fixed,
         class_weights=weights,
     )

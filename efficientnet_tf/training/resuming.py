@@ -22,7 +22,7 @@ from efficientnet_tf.training.state import Checkpoint, CheckpointFolder
 CHANGEABLE = frozenset(
     (
         *("model_dir", "preview", "resume", "checkpoint_steps", "keep_every", "profile", "on_nan", "loss_limit"),
-        *("strategy", "tpu", "accumulation", "steps_per_execution", "bn_statistics", "jit_compile"),
+        *("strategy", "tpu", "accumulation", "steps_per_execution", "bn_statistics", "jit", "recompute"),
         "max_bad_files",
     )
 )

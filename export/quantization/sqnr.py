@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from efficientnet_tf.exporting.deploy import LOGITS, PROBABILITIES
+from efficientnet_tf.exporting.deploy import LOGITS
+from efficientnet_tf.exporting.outputs import PROBABILITIES
 from efficientnet_tf.exporting.quantization.graph import Array, Graph, layer_of
 from efficientnet_tf.exporting.quantization.observing import Observer
 

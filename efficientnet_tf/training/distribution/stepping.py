@@ -2,8 +2,8 @@
 
 What Keras 3.15 cannot do itself, each with a test that notices when it can: `fit` and `evaluate` on several workers,
 `steps_per_execution` above 1, gradient accumulation, and `jit_compile`, the last three on several devices. This module
-uses private names of Keras (`_maybe_symbolic_build`, `_symbolic_build`, `_compute_loss`, `_loss_tracker`,
-`_compile_config`); no other does.
+uses private names of Keras' trainer (`_maybe_symbolic_build`, `_symbolic_build`, `_compute_loss`, `_loss_tracker`); no
+other does.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import keras
 import tensorflow as tf
 
 from efficientnet_tf.errors import UsageError
-from efficientnet_tf.model import alone, uncompiled
+from efficientnet_tf.model import alone, ordinary
+from efficientnet_tf.recomputation import run_recomputing
 from efficientnet_tf.training.distribution.divided import mean_over_parts
 
 #: From an iterator over batches to the figures so far; ends with StopIteration.
@@ -37,6 +38,7 @@ class DistributedModel(keras.Model):
             the optimizer. Parts count by their examples, so the step is that of the undivided batch, but for what
             depends on the other examples of a batch: batch normalisation sees one part at a time, and the masks of
             dropout are others.
+        recomputes: whether the inside of each block is computed twice, to keep less: see `recomputation`.
 
     Raises:
         UsageError: on training, a combination that TensorFlow cannot do.
@@ -51,6 +53,13 @@ class DistributedModel(keras.Model):
     """
 
     accumulation: int = 1
+    recomputes: bool = False
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Return the outputs."""
+        if training and self.recomputes:
+            return run_recomputing(self, inputs)
+        return super().call(inputs, training=training, mask=mask)
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Do one step of the optimizer on one device's part of a batch, and return that device's figures."""
@@ -79,11 +88,7 @@ class DistributedModel(keras.Model):
 
     def save(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
         """Write an ordinary model with the same layers, optimizer, loss and metrics."""
-        ordinary = uncompiled(self)
-        if self.compiled:
-            ordinary.compile(**self._compile_config.config)
-            ordinary.optimizer = self.optimizer
-        ordinary.save(filepath, overwrite=overwrite, **kwargs)
+        ordinary(self).save(filepath, overwrite=overwrite, **kwargs)
 
     @property
     def _xla(self) -> bool:
@@ -179,12 +184,13 @@ class DistributedModel(keras.Model):
             self._symbolic_build(data_batch=data_batch)
 
 
-def distribute(model: keras.Model, *, accumulation: int = 1) -> DistributedModel:
+def distribute(model: keras.Model, *, accumulation: int = 1, recomputes: bool = False) -> DistributedModel:
     """Return a model of the same layers whose `fit` and `evaluate` work under the strategy the model was made under.
 
     Args:
         model: a functional model; it need not be compiled, and what it is compiled with is not taken over.
         accumulation: see `DistributedModel`.
+        recomputes: see `DistributedModel`.
 
     Raises:
         UsageError: `accumulation` is below 1, or the model is not functional.
@@ -200,7 +206,7 @@ def distribute(model: keras.Model, *, accumulation: int = 1) -> DistributedModel
         raise UsageError(f"Only a functional model can be distributed, got a {type(model).__name__}.")
     with model.distribute_strategy.scope():
         made = DistributedModel(alone(model.inputs), alone(model.outputs), name=model.name)
-    made.accumulation = accumulation
+    made.accumulation, made.recomputes = accumulation, recomputes
     return made
 
 

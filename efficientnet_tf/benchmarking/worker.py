@@ -1,4 +1,4 @@
-"""A process that trains one network, step by step, when it is told to.
+"""A process that trains or runs one network, step by step, when it is told to.
 
 Each network has a process of its own: their libraries do not share thread pools, settings or memory then, and the most
 memory that one ever took is its own. The process reads lines, each a number of steps, and answers each with a line of
@@ -16,10 +16,14 @@ import sys
 import time
 from typing import Any, TextIO
 
+from efficientnet_tf.benchmarking.latency_networks import LatencyJob, latency_steps
 from efficientnet_tf.benchmarking.training_networks import TrainingJob, training_steps
 from efficientnet_tf.errors import EfficientNetError
 from efficientnet_tf.native_settings import set_native_defaults
 from efficientnet_tf.runtimes.measuring import memory_of
+
+Job = TrainingJob | LatencyJob
+_JOBS = {job.__name__: job for job in (TrainingJob, LatencyJob)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Taken:
     peak_bytes: int
 
 
-class TrainingProcess:
+class Worker:
     """A network that is built in a process of its own and has taken its first step when this returns.
 
     Attributes:
@@ -45,13 +49,13 @@ class TrainingProcess:
         first: what the first step took: tracing and compilation, too.
 
     Raises:
-        EfficientNetError: it could not be built or trained; in its own words.
+        EfficientNetError: it could not be built, trained or run; in its own words.
     """
 
-    def __init__(self, job: TrainingJob) -> None:
+    def __init__(self, job: Job) -> None:
         begin = time.perf_counter()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__, json.dumps(dataclasses.asdict(job))],
+            [sys.executable, "-P", "-m", __name__, type(job).__name__, json.dumps(dataclasses.asdict(job))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # Libraries announce themselves there; what goes wrong is in an answer, or in the exit code.
@@ -73,7 +77,7 @@ class TrainingProcess:
             self._process.stdin.write(f"{number}\n")
             self._process.stdin.flush()
         except OSError:
-            raise EfficientNetError("The process that trains has ended.") from None
+            raise EfficientNetError("The process of a network has ended.") from None
         answer = self._read()
         return Taken(tuple(answer["seconds"]), answer["processor_seconds"], answer["peak_bytes"])
 
@@ -88,7 +92,7 @@ class TrainingProcess:
         if not line:
             code = self._process.wait()
             reason = "it was killed, which happens when memory is short" if code < 0 else f"exit code {code}"
-            raise EfficientNetError(f"The process that trains has ended: {reason}.")
+            raise EfficientNetError(f"The process of a network has ended: {reason}.")
         answer: dict[str, Any] = json.loads(line)
         if "problem" in answer:
             raise EfficientNetError(answer["problem"])
@@ -102,14 +106,14 @@ def _peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss if own is None else own
 
 
-def _serve(job: TrainingJob, orders: TextIO, answers: TextIO) -> None:
+def _serve(job: Job, orders: TextIO, answers: TextIO) -> None:
     """Be the process, until the orders end."""
 
     def answer(**content: Any) -> None:
         print(json.dumps(content), file=answers, flush=True)
 
     try:
-        steps = training_steps(job)
+        steps = training_steps(job) if isinstance(job, TrainingJob) else latency_steps(job)
         answer(ready=True)
         for order in orders:
             worked = time.process_time()
@@ -125,4 +129,4 @@ if __name__ == "__main__":
     _answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     set_native_defaults()
-    _serve(TrainingJob(**json.loads(sys.argv[1])), sys.stdin, _answers)
+    _serve(_JOBS[sys.argv[1]](**json.loads(sys.argv[2])), sys.stdin, _answers)
