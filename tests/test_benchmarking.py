@@ -227,10 +227,6 @@ def test_another_size_is_exit_code_1(monkeypatch, capsys, tmp_path):
     ("words", "message"),
     [
         (["--table=3"], "Unknown table '3'. Allowed: 2, 4."),
-        (
-            ["--mode=latnecy"],
-            "Unknown mode 'latnecy'. Did you mean 'latency'? Allowed: params, latency, train, memory, input, startup.",
-        ),
         (["--mode="], "mode is empty; give at least one value."),
         (["--table=2", "--variant=b0"], "--variant belongs to --mode, not to --table=2, whose networks are fixed."),
         (["--table=2", "--build"], "--build belongs to --mode, not to --table=2, whose networks are fixed."),

@@ -181,3 +181,11 @@ def test_settings_of_other_modes():
     assert str(raised.value) == (
         "--variant belongs to --mode=params or --mode=latency or --mode=train or --mode=memory, which is not asked for."
     )
+
+
+def test_a_mode_that_is_not(capsys):
+    assert benchmark.main(["--mode=latnecy"]) == 2
+    assert capsys.readouterr().err == (
+        "efficientnet-benchmark: Unknown mode 'latnecy'. Did you mean 'latency'? "
+        "Allowed: params, latency, train, memory, input, startup.\n"
+    )

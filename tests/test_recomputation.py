@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ import efficientnet_tf as efn
 from efficientnet_tf.errors import UsageError
 from efficientnet_tf.layers import StochasticDepth, plain_formulation
 from efficientnet_tf.recomputation import RecomputingModel, segments
+from efficientnet_tf.training import distribution
 
 SHAPE = (32, 32, 3)
 
@@ -99,6 +102,30 @@ def test_fit_save_and_load(tmp_path):
     assert not isinstance(loaded, RecomputingModel)
     assert int(loaded.optimizer.iterations) == 4
     np.testing.assert_array_equal(loaded.predict(images, verbose=0), model.predict(images, verbose=0))
+
+
+def test_the_trainer_s_model_recomputes_in_parts_and_several_steps(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (12, *SHAPE)).astype("uint8")
+    labels = np.eye(5, dtype="float32")[np.arange(12) % 5]
+    results = []
+    for recomputes in (False, True):
+        model = distribution.distribute(network("tiny", dropout=0.2), accumulation=2, recomputes=recomputes)
+        model.compile(keras.optimizers.SGD(0.01), "categorical_crossentropy", steps_per_execution=2)
+        history = model.fit(tf.data.Dataset.from_tensor_slices((images, labels)).batch(6), shuffle=False, verbose=0)
+        results.append((history.history["loss"], [np.array(weight) for weight in model.variables]))
+    (loss, weights), (other_loss, other_weights) = results
+    np.testing.assert_allclose(other_loss, loss, rtol=1e-5)
+    for one, other in zip(weights, other_weights, strict=True):
+        np.testing.assert_allclose(other, one, atol=1e-5 * max(1.0, float(np.abs(one).max())), rtol=0)
+
+
+def test_a_run_recomputes(tmp_path):
+    options = {"variant": "tiny", "weights": "none", "data": "synthetic:classes=3,count=12,size=32", "image_size": 32}
+    config = efn.TrainConfig(**options, model_dir=str(tmp_path / "run"), steps=2, batch_size=4, recompute=True)
+    result = efn.train(config)
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["recompute"] is True
+    assert np.isfinite(result.metrics["loss"])
+    assert type(result.run.load_model()).__module__.startswith("keras")
 
 
 def test_inside_another_model():

@@ -146,9 +146,15 @@ def test_command(log, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--mode=params", "--batch_size=2"], "--batch_size belongs to --mode=train or --mode=memory, which is not"),
+        (
+            ["--mode=params", "--batch_size=2"],
+            "--batch_size belongs to --mode=latency or --mode=train or --mode=memory, which",
+        ),
         (["--mode=train", "--compare=keras"], "Unknown compare 'keras'. Allowed: recompute, plain, keras"),
-        (["--mode=input", "--variant=b0"], "--variant belongs to --mode=params or --mode=train or --mode=memory"),
+        (
+            ["--mode=input", "--variant=b0"],
+            "--variant belongs to --mode=params or --mode=latency or --mode=train or --mode=memory",
+        ),
     ],
 )
 def test_wrong_words(words, message, capsys):
