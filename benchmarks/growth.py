@@ -36,6 +36,8 @@ Row = dict[str, Any]
 
 BATCHES, SIZES, VARIANTS = (1, 2, 4, 8, 16, 32), (128, 160, 192, 224, 288), {"b0": 0.0, "b1": 0.5, "b2": 1.0, "b3": 2.0}
 PAIR, PAIR_BATCH, PAIR_STEPS = "lite0", 16, 6
+#: Seconds until a process is given up.
+_PATIENCE = 900
 #: Devices, bytes a second between two of them, and seconds of a step of B0 on each: assumptions, all of them.
 CLUSTERS = {
     "8 GPUs joined by PCIe": (8, 12e9, 0.25),
@@ -134,7 +136,7 @@ def process_rows(rounds: int) -> list[Row]:
 
 
 def prediction_rows() -> list[Row]:
-    """Return the predicted efficiency of clusters: exchanging gradients after the step, and at best, behind it."""
+    """Return the predicted efficiency of clusters: exchanging gradients after the step, and hidden behind it."""
     bytes_of_gradients = 4 * count("b0").trainable
     rows = []
     for name, (devices, bandwidth, step) in CLUSTERS.items():
@@ -149,6 +151,7 @@ def prediction_rows() -> list[Row]:
                 "assumed_bytes_per_second": bandwidth,
                 "exchange_seconds": exchange,
                 "efficiency": step / (step + exchange),
+                "efficiency_if_hidden": step / max(step, exchange),
             }
         )
     return rows
@@ -174,7 +177,13 @@ def _rate_of(processes: int) -> float:
             environment["TF_CONFIG"] = json.dumps(task)
         words = [sys.executable, __file__, f"--process={index}"]
         children.append(subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True))
-    lines = [child.communicate()[0].splitlines() for child in children]
+    try:
+        lines = [child.communicate(timeout=_PATIENCE)[0].splitlines() for child in children]
+    except subprocess.TimeoutExpired:
+        raise SystemExit(f"A process of the measurement did not end within {_PATIENCE} s.") from None
+    finally:
+        for child in children:
+            child.kill()
     if any(child.returncode for child in children):
         raise SystemExit("A process of the measurement failed.")
     return PAIR_BATCH * processes / float(lines[0][-1])

@@ -55,7 +55,7 @@ def main() -> None:
 
 def _parts(count: int) -> tuple[int, int]:
     """Return the two numbers of photographs whose difference tells the rate."""
-    return count // 40, count // 10
+    return max(1, count // 40), max(2, count // 10)
 
 
 def _folder(parent: Path, count: int) -> Path:

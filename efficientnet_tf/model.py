@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 import weakref
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -164,7 +165,20 @@ def with_probabilities(model: keras.Model) -> keras.Model:
 
 def uncompiled(model: keras.Model) -> keras.Model:
     """Return a model of the same layers without optimizer, loss and metrics."""
-    return keras.Model(alone(model.inputs), alone(model.outputs), name=model.name)
+    return keras.Model(*ends(model), name=model.name)
+
+
+def ends(model: keras.Model) -> tuple[Any, Any]:
+    """Return a model's inputs and outputs to make another one of: a single one as itself, those with names as such.
+
+    >>> image = keras.Input((4,))
+    >>> list(ends(keras.Model(image, {"copy": image}))[1])
+    ['copy']
+    """
+    return tuple(  # type: ignore[return-value]
+        dict(named) if isinstance(named, Mapping) else alone(tensors)
+        for named, tensors in ((model.input, model.inputs), (model.output, model.outputs))
+    )
 
 
 def ordinary(model: keras.Model) -> keras.Model:

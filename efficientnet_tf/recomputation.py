@@ -14,10 +14,10 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from keras.src.models.functional import operation_fn
+from keras.src.models.functional import Functional, operation_fn
 
 from efficientnet_tf.errors import UsageError
-from efficientnet_tf.model import alone, ordinary
+from efficientnet_tf.model import ends, ordinary
 
 #: How the names of a block's layers begin, and of the layers before the first block.
 _BLOCK = re.compile(r"block\d+[a-z]*_|stem_")
@@ -40,6 +40,8 @@ def recompute(model: keras.Model) -> RecomputingModel:
     """Return a model of the same layers that takes less memory in training, and a third more time.
 
     Outputs, gradients, moving statistics and masks are those of the other model. It is compiled and used as any other.
+    Blocks with an activity regularizer stay as they are; what a layer of one's own inside a block hands to `add_loss`
+    has no gradient.
 
     Args:
         model: a functional model; what it is compiled with is not taken over.
@@ -52,14 +54,14 @@ def recompute(model: keras.Model) -> RecomputingModel:
     >>> recompute(model).layers == model.layers
     True
     """
-    if not getattr(model, "inputs", None):
+    if not isinstance(model, Functional):
         raise UsageError(f"Only a functional model can be recomputed, got a {type(model).__name__}.")
     if not any(segment.recomputed for segment in segments(model)):
         raise UsageError(
             f"The model {model.name!r} has no blocks that could be computed by themselves: layers whose names begin "
             "with block1a_, block1b_ and so on, into which one map goes and out of which one comes."
         )
-    return RecomputingModel(alone(model.inputs), alone(model.outputs), name=model.name)
+    return RecomputingModel(*ends(model), name=model.name)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,14 +105,15 @@ def segments(model: keras.Model) -> list[Segment]:
 
 
 def _segment(model: keras.Model, run: Sequence[Any], nodes: Sequence[Any]) -> Segment:
-    """Return a block as what is computed twice, if one tensor goes in and one comes out."""
+    """Return a block as what is computed twice, if one tensor goes in and one comes out, without adding a loss."""
     made = _by_id(tensor for node in run for tensor in node.outputs)
     taken = _by_id(tensor for node in run for tensor in node.input_tensors)
     inside = set(map(id, run))
     others = [tensor for node in nodes if id(node) not in inside for tensor in node.input_tensors]
     sources = [tensor for key, tensor in taken.items() if key not in made]
     targets = [tensor for key, tensor in _by_id([*others, *model.outputs]).items() if key in made]
-    if len(sources) != 1 or len(targets) != 1:
+    adds_loss = any(getattr(node.operation, "activity_regularizer", None) is not None for node in run)
+    if len(sources) != 1 or len(targets) != 1 or adds_loss:
         return Segment(run)
     return Segment(run, sources[0], targets[0])
 
@@ -132,8 +135,12 @@ def run_recomputing(model: keras.Model, inputs: Any) -> Any:
 
 def _twice(segment: Segment, x: tf.Tensor) -> tf.Tensor:
     """Return what a block makes of a map, to be computed again for the gradient."""
-    seeds = [state for node in segment.nodes for state in _seeds(node.operation)]
-    before = [tf.convert_to_tensor(state.value) for state in seeds]
+    before = [
+        (variable, tf.convert_to_tensor(variable.value))
+        for node in segment.nodes
+        for variable in getattr(node.operation, "variables", ())
+        if not variable.trainable
+    ]
     function = functools.partial(_run_block, segment)
     runs: list[None] = []
 
@@ -142,8 +149,8 @@ def _twice(segment: Segment, x: tf.Tensor) -> tf.Tensor:
         runs.append(None)
         if len(runs) == 1:
             return function(x)
-        # Again: the same masks, and what was assigned to statistics and seeds stays as it is.
-        with keras.StatelessScope(state_mapping=list(zip(seeds, before, strict=True))):
+        # Again, from the same statistics and seeds, and so with the same masks; what is assigned to them is dropped.
+        with keras.StatelessScope(state_mapping=before):
             return function(x)
 
     return block(x)
@@ -161,9 +168,3 @@ def _run(nodes: Iterable[Any], values: dict[int, Any]) -> None:
         arguments, keywords = node.arguments.fill_in(values)
         outputs = operation_fn(node.operation, training=True)(*arguments, **keywords)
         values.update(zip(map(id, node.outputs), keras.tree.flatten(outputs), strict=True))
-
-
-def _seeds(layer: Any) -> list[keras.Variable]:
-    """Return the states of a layer's random numbers, of layers within it too."""
-    own = [value.state for value in vars(layer).values() if isinstance(value, keras.random.SeedGenerator)]
-    return own + [state for inner in getattr(layer, "layers", ()) for state in _seeds(inner)]

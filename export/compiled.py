@@ -13,7 +13,7 @@ from efficientnet_tf.exporting.constant_graph import constant_function
 from efficientnet_tf.exporting.outputs import PROBABILITIES
 
 #: TensorFlow writes a graph down as one message of 2 GiB at most; a larger network keeps Keras' own function.
-MOST_PARAMETERS = 500_000_000
+MOST_PARAMETERS = 300_000_000
 
 
 def compile_prediction(model: keras.Model) -> keras.Model:
@@ -41,6 +41,8 @@ class _Prediction:
         with self._lock:
             if self._function is None:
                 self._function = constant_function(self._model)
-        images = [tf.cast(keras.utils.unpack_x_y_sample_weight(batch)[0], tf.float32) for batch in batches]
+        given = [keras.utils.unpack_x_y_sample_weight(batch)[0] for batch in batches]
+        # Keras takes a dictionary or a list of the one input, too.
+        images = [tf.cast(keras.tree.flatten(each)[0], tf.float32) for each in given]
         answers = self._function(images[0] if len(images) == 1 else tf.concat(images, 0))
         return answers if isinstance(self._model.output, Mapping) else answers[PROBABILITIES]

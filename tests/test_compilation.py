@@ -55,7 +55,7 @@ def test_what_xla_cannot_compile_stays_as_it_is(model, monkeypatch, capsys):
     monkeypatch.setattr(compilation, "step_seconds", fail)
     assert choose(model) is False
     assert re.fullmatch(
-        "XLA cannot compile the training step, which stays as it is: Trying to access resource.*\n",
+        "Steps could not be timed, so XLA stays off: Trying to access resource.*\n",
         capsys.readouterr().out,
     )
 
@@ -82,6 +82,19 @@ def test_trying_both_leaves_the_model_as_it_was(model):
     images, labels = np.ones((4, 32, 32, 3), "float32"), np.eye(3, dtype="float32")[[0, 1, 2, 0]]
     model.fit(images, labels, verbose=0)
     assert int(model.optimizer.iterations) == 1
+
+
+def test_a_training_keeps_to_what_it_found_where_that_can_be(model, monkeypatch):
+    def again(**options):
+        return choose_compilation("auto", model, 4, strategy=None, **{"synchronised": False, "before": True, **options})
+
+    monkeypatch.setattr(compilation, "step_seconds", lambda *_, **__: pytest.fail("measured"))
+    assert again() is False  # a processor
+    monkeypatch.setattr(compilation, "_has_gpu", lambda: True)
+    assert again() is True
+    assert again(before=False) is False
+    monkeypatch.setattr(distribution, "replicas", lambda _: 2)
+    assert again(synchronised=True) is False
 
 
 def test_unknown_wish():

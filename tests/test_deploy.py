@@ -172,6 +172,8 @@ def test_predict_is_one_graph_with_the_weights_inside(pixels):
     np.testing.assert_allclose(deployed.predict_on_batch(pixels), deployed(pixels), atol=1e-6, rtol=0)
     np.testing.assert_allclose(deployed.predict(pixels, batch_size=2, verbose=0), deployed(pixels), atol=1e-6, rtol=0)
     assert deployed.predict_function._function.captured_inputs == []
+    for form in ([pixels], {"image": pixels}):
+        np.testing.assert_array_equal(deployed.predict(form, verbose=0), deployed.predict(pixels, verbose=0))
     several = deploy(model, outputs=["logits", "reduction_3"])
     found, expected = several.predict(pixels, batch_size=2, verbose=0), several(pixels)
     assert list(found) == ["logits", "reduction_3"]

@@ -80,6 +80,19 @@ def test_networks_are_asked_in_turn_and_every_other_round_backwards(log):
     assert [entry for entry in log if entry[2] == 0] == [(*name, 0) for name in started]
 
 
+def test_a_peer_that_ends_on_the_way_is_a_note(log, monkeypatch):
+    def step(self, number):
+        if self.job.network == KERAS and number == latency.CALLS:
+            raise EfficientNetError("The process of a network has ended: exit code 9.")
+        return Taken((0.01,) * number, 1.0, 10**9)
+
+    monkeypatch.setattr(FakeWorker, "step", step)
+    *ours, theirs = latency_rows(["b0"], compare=["keras.applications"], rounds=2)
+    assert theirs["note"] == "The process of a network has ended: exit code 9."
+    assert [row["note"] for row in ours] == [""] * 3
+    assert log == [(OURS, form, 0) for form in (DEPLOYED, PLAIN, LITERT)] + [(KERAS, PLAIN, 0)]
+
+
 def test_ours_must_run(log, monkeypatch):
     def fail(self, job):
         raise EfficientNetError("no memory")
@@ -137,9 +150,9 @@ def test_command(log, tmp_path, capsys):
         ("lite0", "efficientnet_tf, LiteRT"),
         ("b0", "efficientnet_tf, deployed"),
     ]
-    with (tmp_path / "latency.csv").open(encoding="utf-8") as file:
+    with (tmp_path / "network_latency.csv").open(encoding="utf-8") as file:
         assert len(list(csv.DictReader(file))) == 7
-    assert (tmp_path / "latency.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "network_latency.png").read_bytes().startswith(b"\x89PNG")
     assert benchmark.main(["--table=4", f"--output_dir={tmp_path}"]) == 0
     assert "ResNet-152" in capsys.readouterr().out
     assert (tmp_path / "table4.csv").exists()
@@ -181,6 +194,12 @@ def test_settings_of_other_modes():
     assert str(raised.value) == (
         "--variant belongs to --mode=params or --mode=latency or --mode=train or --mode=memory, which is not asked for."
     )
+
+
+def test_networks_of_training_alone():
+    with pytest.raises(UsageError) as raised:
+        benchmark.BenchmarkConfig(mode=("latency",), compare=("plain",))
+    assert str(raised.value) == "--compare=plain belongs to --mode=train or --mode=memory, which is not asked for."
 
 
 def test_a_mode_that_is_not(capsys):

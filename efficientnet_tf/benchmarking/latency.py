@@ -36,7 +36,6 @@ class Record:
         rounds: seconds of each call of each round.
         build_seconds: until it is ready, its library's import included.
         first_seconds: of the first call.
-        peak_bytes: the most memory that its process took.
         note: why there is nothing.
     """
 
@@ -44,7 +43,6 @@ class Record:
     rounds: list[tuple[float, ...]] = dataclasses.field(default_factory=list)
     build_seconds: float = 0.0
     first_seconds: float = 0.0
-    peak_bytes: int = 0
     note: str = ""
 
     @property
@@ -149,15 +147,15 @@ def measure(jobs: Sequence[LatencyJob], *, rounds: int, report: Report) -> list[
             for record in records:
                 report(f"starting {record.job.variant}: {record.job.network}, {record.job.form}")
                 worker = _attempt(record, lambda record=record: Worker(record.job))  # type: ignore[misc]
-                if worker is not None and _attempt(record, lambda worker=worker: worker.step(WARM_UP)) is not None:  # type: ignore[misc]
+                if worker is not None:
                     workers.append((record, worker))
+                    record.build_seconds, record.first_seconds = worker.build_seconds, worker.first.seconds[0]
+                    _attempt(record, lambda worker=worker: worker.step(WARM_UP))  # type: ignore[misc]
             for number in range(rounds):
                 report(f"round {number + 1} of {rounds}")
                 for record, worker in workers[:: 1 if number % 2 == 0 else -1]:
-                    record.rounds.append(worker.step(CALLS).seconds)
-            for record, worker in workers:
-                record.build_seconds, record.first_seconds = worker.build_seconds, worker.first.seconds[0]
-                record.peak_bytes = worker.step(1).peak_bytes
+                    taken = _attempt(record, lambda worker=worker: worker.step(CALLS)) if not record.note else None  # type: ignore[misc]
+                    record.rounds += [taken.seconds] if taken else []
         finally:
             for _, worker in workers:
                 worker.close()
@@ -198,5 +196,4 @@ def _row(record: Record, reference: Record, compared: Callable[[Sequence[float]]
         "ratio": statistics.median(compared(theirs) / compared(ours) for theirs, ours in turns),
         "build_seconds": record.build_seconds,
         "first_call_seconds": record.first_seconds,
-        "peak_bytes": record.peak_bytes,
     }

@@ -10,7 +10,8 @@ from efficientnet_tf.benchmarking.paper import TABLE2
 from efficientnet_tf.benchmarking.plots import OURS, THEIRS
 from efficientnet_tf.benchmarking.tables import Columns, Row, print_table
 
-_MIB = 2**20
+#: How a form is drawn.
+_STYLES = {"deployed": ("o", "-"), "Keras": ("s", ":"), "LiteRT": ("^", "-"), "PyTorch": ("D", "--")}
 
 LATENCY: Columns = {
     "network": lambda row: row["candidate"],
@@ -20,7 +21,6 @@ LATENCY: Columns = {
     "mean": lambda row: _milliseconds(row["mean_ms"]),
     "x ours,\ndeployed": lambda row: f"{row['ratio']:.2f}",
     "first\ncall, s": lambda row: f"{row['first_call_seconds']:.1f}",
-    "memory\nMiB": lambda row: f"{row['peak_bytes'] / _MIB:.0f}",
 }
 TABLE4: Columns = {
     "network": lambda row: row["network"],
@@ -42,9 +42,7 @@ def print_latency(rows: Sequence[Row]) -> None:
         threads = "one thread" if first["threads"] == 1 else f"{first['threads']} threads"
         title = f"Answers of {variant}: {pictures} of {first['image_size']} pixels, {threads}, float32"
         print_table(title, LATENCY, [row for row in found if not row["note"]])
-        for row in found:
-            if row["note"]:
-                print(f"Not measured: {row['candidate']}: {row['note']}")
+        _print_notes(found)
     first = rows[0]
     print(
         f"Of {first['rounds']} rounds in which all took turns, {first['calls_per_round']} calls each, on {_on(first)}."
@@ -54,6 +52,7 @@ def print_latency(rows: Sequence[Row]) -> None:
 def print_table4(rows: Sequence[Row]) -> None:
     """Print the rows of `latency.table4_rows`."""
     print_table("The paper's Table 4: one picture, one thread, measured here", TABLE4, rows)
+    _print_notes(rows)
     print(f"Means of {rows[0]['runs']} runs, taken in turn on {_on(rows[0])}. Of GPipe there is no code: it is quoted.")
 
 
@@ -72,7 +71,8 @@ def plot_latency(rows: Sequence[Row]) -> Figure:
             (row["p50_ms"], published[row["variant"]], row["variant"]) for row in shown if row["candidate"] == candidate
         ]
         ours = candidate.startswith("efficientnet_tf")
-        style = {"color": OURS if ours else THEIRS, "marker": "o", "alpha": 0.5 if candidate.endswith("Keras") else 1.0}
+        marker, line = _STYLES[candidate.rpartition(", ")[2]]
+        style = {"color": OURS if ours else THEIRS, "marker": marker, "linestyle": line}
         axes.plot(*zip(*[point[:2] for point in points], strict=True), label=candidate, **style)
         for x, y, name in points if candidate.endswith("LiteRT") else ():
             axes.annotate(name.upper(), (x, y), xytext=(-6, 4), textcoords="offset points", ha="right", color=OURS)
@@ -86,6 +86,12 @@ def plot_latency(rows: Sequence[Row]) -> Figure:
         axes.set_title(f"Batch {first['batch_size']}, {threads} of {_on(first)}", loc="left", fontsize=10)
         axes.legend(frameon=False, loc="lower right")
     return figure
+
+
+def _print_notes(rows: Sequence[Row]) -> None:
+    for row in rows:
+        if row.get("note"):
+            print(f"Not measured: {row['variant']}, {row['candidate']}: {row['note']}")
 
 
 def _on(row: Row) -> str:

@@ -82,9 +82,9 @@ def _latency(config: BenchmarkConfig) -> list[dict[str, Any]]:
         report=_progress,
     )
     print_latency(rows)
-    _write(config, "latency.csv", rows)
+    _write(config, "network_latency.csv", rows)
     if config.output_dir is not None:
-        print(f"Written to {save_figure(plot_latency(rows), Path(config.output_dir) / 'latency.png')}.")
+        print(f"Written to {save_figure(plot_latency(rows), Path(config.output_dir) / 'network_latency.png')}.")
     return rows
 
 

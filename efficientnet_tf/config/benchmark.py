@@ -21,6 +21,8 @@ _MODES = {
 }
 #: Whose networks ours are run beside.
 PEERS = ("recompute", "plain", "keras.applications", "timm")
+#: Those that are other networks in training only.
+TRAINED_ALONE = ("recompute", "plain")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -103,6 +105,12 @@ class BenchmarkConfig(Options):
             if not set(modes) & set(self.mode):
                 wanted = " or ".join(f"--mode={mode}" for mode in modes)
                 raise UsageError(f"--{name} belongs to {wanted}, which is not asked for.")
+
+        trained = [peer for peer in self.compare if peer in TRAINED_ALONE]
+        if trained and not {"train", "memory"} & set(self.mode):
+            raise UsageError(
+                f"--compare={trained[0]} belongs to --mode=train or --mode=memory, which is not asked for."
+            )
 
     @property
     def variants(self) -> tuple[str, ...]:

@@ -18,7 +18,13 @@ STEPS = 5
 
 
 def choose_compilation(
-    jit: str, model: keras.Model, batch_size: int, *, strategy: tf.distribute.Strategy | None, synchronised: bool
+    jit: str,
+    model: keras.Model,
+    batch_size: int,
+    *,
+    strategy: tf.distribute.Strategy | None,
+    synchronised: bool,
+    before: bool | None = None,
 ) -> bool:
     """Return whether XLA should compile a model's whole training step.
 
@@ -32,6 +38,7 @@ def choose_compilation(
         batch_size: of a step on all devices.
         strategy: what it is trained under; None for one device.
         synchronised: whether devices share the statistics of each batch, which XLA cannot do inside of a step.
+        before: what was found when this training began, which it keeps to: the other way rounds otherwise.
     """
     if jit != "auto":
         return jit == "on"
@@ -40,10 +47,12 @@ def choose_compilation(
     exchanges = synchronised and distribution.replicas(strategy) > 1
     if not _has_gpu() or exchanges or distribution.worker_shard(strategy) is not None:
         return False
+    if before is not None:
+        return before
     try:
         seconds = step_seconds(model, batch_size, strategy=strategy)
     except (tf.errors.OpError, NotImplementedError) as error:
-        print(f"XLA cannot compile the training step, which stays as it is: {' '.join(str(error).split())[:200]}")
+        print(f"Steps could not be timed, so XLA stays off: {' '.join(str(error).split())[:200]}")
         return False
     faster = seconds[True] < seconds[False]
     print(
@@ -105,7 +114,7 @@ def _batches(model: keras.Model, batch_size: int, strategy: tf.distribute.Strate
 
     def make(_: Any, size: int) -> tf.data.Dataset:
         images = draw.integers(0, 256, (size, *sides, model.input_shape[3]), dtype=np.uint8)
-        labels = np.eye(classes, dtype=np.float32)[draw.integers(0, classes, size)]
+        labels = keras.utils.to_categorical(draw.integers(0, classes, size), classes)
         steps = (1 + STEPS) * model.steps_per_execution
         return tf.data.Dataset.from_tensors((images, labels)).repeat(steps)
 

@@ -142,12 +142,15 @@ def _prepare(
         distribution.differ_by_replica(model)
         if config.bn_statistics == "synchronised":
             distribution.synchronise(model)
-    # A run that goes on keeps to what was found when it began: the other way rounds otherwise.
-    jit = found.checkpoint.state["about"].get("jit") if found.checkpoint and config.jit == "auto" else None
-    if jit is None:
-        synchronised = config.bn_statistics == "synchronised"
-        jit = choose_compilation(config.jit, model, batch_size, strategy=strategy, synchronised=synchronised)
-    model.jit_compile = jit
+    model.jit_compile = choose_compilation(
+        config.jit,
+        model,
+        batch_size,
+        strategy=strategy,
+        synchronised=config.bn_statistics == "synchronised",
+        before=found.checkpoint.state["about"].get("jit") if found.checkpoint else None,
+    )
+    model.make_train_function(force=True)
     fixed = network.model if (config.stages or 1) > 1 else None
     weights = class_weights(count_labels(data.train), data.labels) if config.class_weights == "balanced" else None
     if fixed is not None:
@@ -160,7 +163,7 @@ def _prepare(
         durations,
         batch_size,
         strategy=strategy,
-        about={**about, "durations": begun, "jit": jit},
+        about={**about, "durations": begun, "jit": bool(model.jit_compile)},
         fixed=fixed,
         class_weights=weights,
     )

@@ -6,10 +6,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from efficientnet_tf.data.checking import check_images
 from efficientnet_tf.data.files import Skipped, none_readable
 from efficientnet_tf.errors import EfficientNetError
+
+Item = TypeVar("Item")
 
 #: The share of a source's images that may be damaged or empty before nothing is done with it.
 MAX_BAD_FILES = 0.1
@@ -77,9 +80,7 @@ def list_some(broken: Sequence[Skipped]) -> str:
     return f"{named}, and {more} more" if more > 0 else named
 
 
-def watched(
-    chunks: Iterator[list[str | None]], total: int, doing: str = "Checking images"
-) -> Iterator[list[str | None]]:
+def watched(chunks: Iterator[list[Item]], total: int, doing: str = "Checking images") -> Iterator[list[Item]]:
     """Pass on what is done piece by piece, and show on standard error how far it is: a bar, or a line in a log."""
     begin = shown = time.monotonic()
     done = 0
