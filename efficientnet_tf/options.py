@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -41,7 +42,7 @@ class Options:
         Raises:
             UsageError: no such field, or a text that is not of its type.
         """
-        hints = get_type_hints(cls)
+        hints = _types(cls)
         if name not in hints:
             raise unknown_name("setting", name, hints)
         kinds = {str(kind) for kind in (get_args(hints[name]) or (hints[name],))}
@@ -81,7 +82,7 @@ class Options:
         for name in values:
             if name not in names:
                 raise unknown_name("setting", name, names)
-        hints = get_type_hints(cls)
+        hints = _types(cls)
         for name, value in values.items():
             kinds = get_args(hints[name]) if get_origin(hints[name]) is not tuple else (list, tuple)
             allowed = tuple(kinds or (hints[name],))
@@ -90,6 +91,12 @@ class Options:
             if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
                 raise UsageError(f"{name} cannot be {json.dumps(value)}.")
         return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+
+@functools.cache
+def _types(options: type) -> dict[str, Any]:
+    """Return the types of a configuration's fields; finding them takes milliseconds, and recipes ask for each line."""
+    return get_type_hints(options)
 
 
 def _check(name: str, value: Any, limits: Mapping[str, Any]) -> None:
