@@ -181,6 +181,19 @@ def ends(model: keras.Model) -> tuple[Any, Any]:
     )
 
 
+def with_input_alone(model: keras.Model) -> keras.Model:
+    """Return a model that takes its one input as itself: the same, or one of its layers where it takes a list of one.
+
+    keras.applications makes such models of an `input_tensor`. They cannot be cloned from another input, and warn when
+    they are called.
+
+    >>> image = keras.Input((4,))
+    >>> isinstance(with_input_alone(keras.Model([image], image)).input, list)
+    False
+    """
+    return uncompiled(model) if isinstance(model.input, list) and len(model.input) == 1 else model
+
+
 def ordinary(model: keras.Model) -> keras.Model:
     """Return a `keras.Model` of the same layers, optimizer, loss and metrics: what a class of ours is saved as."""
     made = uncompiled(model)

@@ -16,7 +16,7 @@ from efficientnet_tf.exporting.folding import foldable, folded, readers
 from efficientnet_tf.exporting.outputs import INPUT, PROBABILITIES
 from efficientnet_tf.features import endpoints
 from efficientnet_tf.layers import StochasticDepth, plain_layer
-from efficientnet_tf.model import alone, with_probabilities
+from efficientnet_tf.model import alone, with_input_alone, with_probabilities
 
 LOGITS, POOLED = "logits", "pooled_features"
 
@@ -56,6 +56,7 @@ def deploy(
     {'logits': (None, 2), 'reduction_3': (None, 8, 8, 40)}
     """
     _check(model)
+    model = with_input_alone(model)
     logits = _without_training(model, image_size)
     tensors = {
         **inner_tensors(logits),
@@ -89,7 +90,7 @@ def trained(model: keras.Model, *, image_size: tuple[int, int] | None = None) ->
         model: the network.
         image_size: (height, width) of the input in pixels; by default the model's own.
     """
-    sides = tuple(model.input_shape[1:3])
+    model, sides = with_input_alone(model), tuple(model.input_shape[1:3])
     if {layer.compute_dtype for layer in model.layers} == {"float32"} and image_size in (None, sides):
         return with_probabilities(model)
     exact = keras.models.clone_model(

@@ -9,7 +9,7 @@ from keras import layers
 
 from efficientnet_tf.errors import UsageError
 from efficientnet_tf.layers import StochasticDepth, plain_layer
-from efficientnet_tf.model import with_probabilities
+from efficientnet_tf.model import with_input_alone, with_probabilities
 
 
 def write(model: keras.Model, path: Path, *, image_size: tuple[int, int] | None = None) -> Path:
@@ -50,7 +50,7 @@ def portable(model: keras.Model, *, image_size: tuple[int, int] | None = None) -
             )
         return plain
 
-    image = None
+    model, image = with_input_alone(model), None
     if image_size not in (None, tuple(model.input_shape[1:3])):
         image = keras.Input((*image_size, model.input_shape[3]), dtype=model.inputs[0].dtype, name=model.inputs[0].name)
     copy = keras.models.clone_model(model, image, clone_function=clone)

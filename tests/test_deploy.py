@@ -193,3 +193,16 @@ def test_a_network_too_large_for_a_graph_keeps_keras_own_function(monkeypatch, p
     deployed = deploy(network())
     np.testing.assert_allclose(deployed.predict_on_batch(pixels), deployed(pixels), atol=1e-6, rtol=0)
     assert deployed.predict_function.__module__.startswith(("keras", "tensorflow"))
+
+
+def test_a_network_of_keras_with_an_input_tensor_is_deployed():
+    """Such a model has a list of one input."""
+    image = keras.Input((64, 64, 3))
+    scaled = keras.layers.Rescaling(1.0, [-103.939, -116.779, -123.68])(image)
+    model = keras.applications.ResNet50(weights=None, input_tensor=scaled, classes=3)
+    assert isinstance(model.input, list)
+    small = np.full((1, 64, 64, 3), 7, "uint8")
+    np.testing.assert_allclose(deploy(model).predict_on_batch(small), trained(model).predict_on_batch(small), atol=1e-5)
+    large = np.full((1, 96, 96, 3), 7, "uint8")
+    other = deploy(model, image_size=96)
+    np.testing.assert_allclose(other.predict_on_batch(large), trained(model, image_size=(96, 96))(large), atol=1e-5)
