@@ -198,9 +198,10 @@ def _train_one_of(core: int) -> None:
 
     from efficientnet_tf.pretrained import EfficientNet
     from efficientnet_tf.training import distribution
+    from efficientnet_tf.training.timing import TimeSteps
 
     strategy = distribution.make_strategy("auto")
-    seconds: list[float] = []
+    timer = TimeSteps()
     with distribution.scope(strategy):
         model = distribution.distribute(EfficientNet(PAIR, weights=None, classes=10))
         model.compile(keras.optimizers.SGD(0.01, momentum=0.9), "categorical_crossentropy")
@@ -213,26 +214,8 @@ def _train_one_of(core: int) -> None:
         return tf.data.Dataset.from_tensors((images, labels)).repeat(PAIR_STEPS + 1)
 
     batch = PAIR_BATCH * distribution.replicas(strategy)
-    model.fit(
-        distribution.distributed_batches(strategy, make, batch), verbose=0, shuffle=False, callbacks=[_timer(seconds)]
-    )
-    print(statistics.median(seconds[1:]))
-
-
-def _timer(seconds: list[float]) -> Any:
-    import time
-
-    import keras
-
-    class Timer(keras.callbacks.Callback):
-        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-            self.begin = time.perf_counter()
-
-        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-            float((logs or {})["loss"])  # waits for the step
-            seconds.append(time.perf_counter() - self.begin)
-
-    return Timer()
+    model.fit(distribution.distributed_batches(strategy, make, batch), verbose=0, shuffle=False, callbacks=[timer])
+    print(statistics.median(timer.seconds[1:]))
 
 
 def _draw(rows: Sequence[Row], path: Path) -> None:

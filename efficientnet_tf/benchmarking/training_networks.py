@@ -117,22 +117,13 @@ def _keras_steps(model: Any, images: Any, labels: Any) -> Steps:
     import keras
     import tensorflow as tf
 
+    from efficientnet_tf.training.timing import TimeSteps
+
     model.compile(keras.optimizers.SGD(_LEARNING_RATE, momentum=_MOMENTUM), "sparse_categorical_crossentropy")
     batches = tf.data.Dataset.from_tensors((images, labels)).repeat()
 
-    class Timer(keras.callbacks.Callback):
-        def __init__(self) -> None:
-            super().__init__()
-            self.begin, self.seconds = 0.0, []
-
-        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-            self.begin = time.perf_counter()
-
-        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-            self.seconds.append(time.perf_counter() - self.begin)
-
     def steps(number: int) -> list[float]:
-        timer = Timer()
+        timer = TimeSteps()
         history = model.fit(batches, steps_per_epoch=number, shuffle=False, verbose=0, callbacks=[timer])
         _finite(history.history["loss"][-1])
         return timer.seconds

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import time
 from typing import Any
 
 import keras
@@ -12,6 +11,7 @@ import tensorflow as tf
 
 from efficientnet_tf.training import distribution
 from efficientnet_tf.training.state.variables import build_metrics, metric_variables, parts_of, restore, snapshot
+from efficientnet_tf.training.timing import TimeSteps
 
 #: Steps of which the median is taken, after one that compiles.
 STEPS = 5
@@ -89,19 +89,7 @@ def step_seconds(model: keras.Model, batch_size: int, *, strategy: tf.distribute
 
 
 def _median_step(model: keras.Model, batches: Any) -> float:
-    class Timer(keras.callbacks.Callback):
-        def __init__(self) -> None:
-            super().__init__()
-            self.begin, self.seconds = 0.0, []
-
-        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-            self.begin = time.perf_counter()
-
-        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-            float((logs or {})["loss"])  # waits for the step
-            self.seconds.append(time.perf_counter() - self.begin)
-
-    timer = Timer()
+    timer = TimeSteps()
     model.fit(batches, verbose=0, shuffle=False, callbacks=[timer])
     return statistics.median(timer.seconds[1:])
 
