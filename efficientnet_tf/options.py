@@ -42,7 +42,7 @@ class Options:
         Raises:
             UsageError: no such field, or a text that is not of its type.
         """
-        hints = _types(cls)
+        hints = _types(cls)  # type: ignore[arg-type]  # mypy takes the hash of its objects for that of the class
         if name not in hints:
             raise unknown_name("setting", name, hints)
         kinds = {str(kind) for kind in (get_args(hints[name]) or (hints[name],))}
@@ -82,7 +82,7 @@ class Options:
         for name in values:
             if name not in names:
                 raise unknown_name("setting", name, names)
-        hints = _types(cls)
+        hints = _types(cls)  # type: ignore[arg-type]  # mypy takes the hash of its objects for that of the class
         for name, value in values.items():
             kinds = get_args(hints[name]) if get_origin(hints[name]) is not tuple else (list, tuple)
             allowed = tuple(kinds or (hints[name],))
