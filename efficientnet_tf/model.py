@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 from keras import layers
+from keras.src.models import Functional
 
 from efficientnet_tf.blocks import add_block, add_convolution, add_padding
 from efficientnet_tf.errors import UsageError, unknown_name
@@ -175,6 +176,8 @@ def ends(model: keras.Model) -> tuple[Any, Any]:
     >>> list(ends(keras.Model(image, {"copy": image}))[1])
     ['copy']
     """
+    if not isinstance(model, Functional):  # one of another kind, such as Sequential, names nothing
+        return alone(model.inputs), alone(model.outputs)
     return tuple(  # type: ignore[return-value]
         dict(named) if isinstance(named, Mapping) else alone(tensors)
         for named, tensors in ((model.input, model.inputs), (model.output, model.outputs))
@@ -191,7 +194,9 @@ def with_input_alone(model: keras.Model) -> keras.Model:
     >>> isinstance(with_input_alone(keras.Model([image], image)).input, list)
     False
     """
-    return uncompiled(model) if isinstance(model.input, list) and len(model.input) == 1 else model
+    if isinstance(model, Functional) and isinstance(model.input, list) and len(model.input) == 1:
+        return uncompiled(model)
+    return model
 
 
 def ordinary(model: keras.Model) -> keras.Model:

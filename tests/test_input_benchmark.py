@@ -235,13 +235,19 @@ def test_the_command_prints_and_writes(monkeypatch, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--threads=2"], "--threads belongs to --mode=train or --mode=input, which is not asked for."),
+        (
+            ["--threads=2"],
+            "--threads belongs to --mode=latency or --mode=train or --mode=input, which is not asked for.",
+        ),
         (["--mode=input", "--build"], "--build belongs to --mode=params, which is not asked for."),
         (["--mode=input", "--table=2"], "Give --mode or --table, not both; got input and 2."),
         (["--table=2", "--rounds=3"], "--rounds belongs to --mode, not to --table=2, whose networks are fixed."),
         (["--mode=input", "--rounds=0"], "rounds must be at least 1, got 0."),
         (["--mode=input", "--threads=two"], "threads must be a whole number, got 'two'."),
-        (["--mode=inptu"], "Unknown mode 'inptu'. Did you mean 'input'? Allowed: params, train, memory, input."),
+        (
+            ["--mode=inptu"],
+            "Unknown mode 'inptu'. Did you mean 'input'? Allowed: params, latency, train, memory, input, startup.",
+        ),
     ],
 )
 def test_wrong_command_lines(words, message, capsys):
