@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from efficientnet_tf.benchmarking.tables import Columns, Row, print_table
+from efficientnet_tf.benchmarking.tables import Columns, Row, print_notes, print_table
 
 #: What each task is, by its name in the rows.
 TASKS = {
@@ -39,9 +39,7 @@ def print_input(rows: Sequence[Row]) -> None:
         measured = [row for row in found if not row["note"]]
         if measured:
             print_table(title, SPEED, measured)
-        for row in found:
-            if row["note"]:
-                print(f"Not measured: {row['candidate']}: {row['note']}")
+        print_notes(found)
     first = rows[0]
     print(
         f"Medians of {first['rounds']} rounds in which all took turns, on {first['threads']} cores of "

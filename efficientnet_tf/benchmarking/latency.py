@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,43 +11,41 @@ import numpy as np
 from efficientnet_tf.benchmarking.latency_networks import FORMS, LatencyJob, forms
 from efficientnet_tf.benchmarking.machine import confined, machine
 from efficientnet_tf.benchmarking.paper import TABLE4, PaperLatency
+from efficientnet_tf.benchmarking.rates import Candidate, Pass
+from efficientnet_tf.benchmarking.rates import measure as take_turns
+from efficientnet_tf.benchmarking.rates import rows as compare_rates
 from efficientnet_tf.benchmarking.training_networks import KERAS, OURS
 from efficientnet_tf.benchmarking.worker import Worker
-from efficientnet_tf.errors import EfficientNetError
 from efficientnet_tf.specs import spec
 
-#: As in the paper: one picture, one thread, and the mean of 20 runs.
-THREADS, BATCH_SIZE, ROUNDS, CALLS = 1, 1, 5, 4
-#: Calls before the first that counts.
-WARM_UP = 2
+#: As in the paper: one picture and one thread.
+THREADS, BATCH_SIZE = 1, 1
+ROUNDS = 5
+#: Calls of a round: enough for percentiles, or in Table 4 for the paper's 20 in all.
+CALLS, TABLE4_CALLS = 20, 4
 PACKAGES = ("keras", "numpy", "ai-edge-litert", "timm", "torch")
 
 Report = Callable[[str], None]
 Row = dict[str, Any]
 
 
-@dataclasses.dataclass
-class Record:
-    """What was measured of a network.
+class _Runner:
+    """Some calls of a process as one pass, which remembers each; rates go by what `summary` makes of their seconds."""
 
-    Attributes:
-        job: the network.
-        rounds: seconds of each call of each round.
-        build_seconds: until it is ready, its library's import included.
-        first_seconds: of the first call.
-        note: why there is nothing.
-    """
+    def __init__(self, job: LatencyJob, calls: int, summary: Callable[[Sequence[float]], float]) -> None:
+        self._job, self._calls, self._summary = job, calls, summary
+        self.worker = Worker(job)
+        self.turns: list[tuple[float, ...]] = []
 
-    job: LatencyJob
-    rounds: list[tuple[float, ...]] = dataclasses.field(default_factory=list)
-    build_seconds: float = 0.0
-    first_seconds: float = 0.0
-    note: str = ""
+    def run(self) -> Pass:
+        """Make the calls."""
+        taken = self.worker.step(self._calls)
+        self.turns.append(taken.seconds)
+        return Pass(self._job.batch_size, self._summary(taken.seconds), taken.processor_seconds / self._calls)
 
-    @property
-    def seconds(self) -> list[float]:
-        """Of each call."""
-        return [each for turn in self.rounds for each in turn]
+    def close(self) -> None:
+        """End the process."""
+        self.worker.close()
 
 
 def latency_rows(
@@ -80,13 +77,12 @@ def latency_rows(
     """
     found: list[Row] = []
     for variant in variants:
-        side = image_size or spec(variant).image_size
+        name, side = spec(variant).name, image_size or spec(variant).image_size
         jobs = [
-            LatencyJob(network, form, spec(variant).name, batch_size, side, threads)
+            (name, LatencyJob(network, form, name, batch_size, side, threads))
             for network, form in forms(variant, compare)
         ]
-        records = measure(jobs, rounds=rounds, report=report)
-        found += [_row(record, records[0]) for record in records]
+        found += measure(jobs, calls=CALLS, rounds=rounds, summary=statistics.median, report=report)
     shared = {"rounds": rounds, "calls_per_round": CALLS, **machine(PACKAGES)}
     return [{**row, **shared} for row in found]
 
@@ -108,12 +104,11 @@ def table4_rows(
     for pair in dict.fromkeys(network.pair for network in networks):
         members = [network for network in networks if network.pair == pair]
         asked = [(network, form) for form in FORMS for network in members if network.source]
-        records = measure([_table4_job(*each) for each in asked], rounds=rounds, report=report)
-        own = {record.job.form: record for record in records if record.job.network == OURS}
-        for (network, form), record in zip(asked, records, strict=True):
-            found.append({**_printed(network), "form": form, **_row(record, own[form], statistics.fmean)})
+        jobs = [(f"{pair}, {form}", _table4_job(network, form)) for network, form in asked]
+        rows = measure(jobs, calls=TABLE4_CALLS, rounds=rounds, summary=statistics.fmean, report=report)
+        found += [{**_printed(network), "form": form, **row} for (network, form), row in zip(asked, rows, strict=True)]
         found += [_printed(network) for network in members if not network.source]
-    shared = {"runs": rounds * CALLS, **machine(PACKAGES)}
+    shared = {"runs": rounds * TABLE4_CALLS, **machine(PACKAGES)}
     return [{**row, **shared} for row in found]
 
 
@@ -133,67 +128,64 @@ def _printed(network: PaperLatency) -> Row:
     }
 
 
-def measure(jobs: Sequence[LatencyJob], *, rounds: int, report: Report) -> list[Record]:
-    """Start a process for each network, ask them in turn, every other round backwards, and return what was measured.
+def measure(
+    jobs: Sequence[tuple[str, LatencyJob]],
+    *,
+    calls: int,
+    rounds: int,
+    summary: Callable[[Sequence[float]], float],
+    report: Report,
+) -> list[Row]:
+    """Ask networks in turn, every other round backwards, and return a row for each.
+
+    Args:
+        jobs: networks, each with what it is compared within; the first with the same words is what others are
+            compared with.
+        calls: of a round.
+        rounds: turns of each.
+        summary: of the calls of a round, by which networks are compared.
+        report: given a line of progress now and then.
 
     Raises:
         UsageError: more threads than there are cores.
         EfficientNetError: one of ours could not be built or run; of others that is a note.
     """
-    records = [Record(job) for job in jobs]
-    workers: list[tuple[Record, Worker]] = []
-    with confined(max(job.threads for job in jobs)):
-        try:
-            for record in records:
-                report(f"starting {record.job.variant}: {record.job.network}, {record.job.form}")
-                worker = _attempt(record, lambda record=record: Worker(record.job))  # type: ignore[misc]
-                if worker is not None:
-                    workers.append((record, worker))
-                    record.build_seconds, record.first_seconds = worker.build_seconds, worker.first.seconds[0]
-                    _attempt(record, lambda worker=worker: worker.step(WARM_UP))  # type: ignore[misc]
-            for number in range(rounds):
-                report(f"round {number + 1} of {rounds}")
-                for record, worker in workers[:: 1 if number % 2 == 0 else -1]:
-                    taken = _attempt(record, lambda worker=worker: worker.step(CALLS)) if not record.note else None  # type: ignore[misc]
-                    record.rounds += [taken.seconds] if taken else []
-        finally:
-            for _, worker in workers:
-                worker.close()
-    return records
+    runners: dict[LatencyJob, _Runner] = {}
+
+    def candidate(task: str, job: LatencyJob) -> Candidate:
+        def start() -> _Runner:
+            runners[job] = _Runner(job, calls, summary)
+            return runners[job]
+
+        return Candidate(task, f"{job.network}, {job.form}", start, ours=job.network == OURS)
+
+    with confined(max(job.threads for _, job in jobs)):
+        records = take_turns([candidate(*each) for each in jobs], rounds, there_and_back=True, report=report)
+    compared = compare_rates(records)
+    return [_row(job, row, runners.get(job)) for (_, job), row in zip(jobs, compared, strict=True)]
 
 
-def _attempt(record: Record, act: Callable[[], Any]) -> Any:
-    try:
-        return act()
-    except EfficientNetError as error:
-        if record.job.network == OURS:
-            raise
-        record.note = str(error)
-        return None
-
-
-def _row(record: Record, reference: Record, compared: Callable[[Sequence[float]], float] = statistics.median) -> Row:
-    """Return a record's figures, and how many times longer it takes than another."""
-    job = record.job
+def _row(job: LatencyJob, compared: Row, runner: _Runner | None) -> Row:
+    """Return the figures of a network's calls, those of the warm-up left out."""
     row: Row = {
         "variant": job.variant,
-        "candidate": f"{job.network}, {job.form}",
+        "candidate": compared["candidate"],
         "image_size": job.image_size,
         "batch_size": job.batch_size,
         "threads": job.threads,
-        "note": record.note,
+        "note": compared["note"],
     }
-    if record.note:
+    if compared["note"] or runner is None:
         return row
-    p50, p90, p99 = 1000 * np.percentile(record.seconds, (50, 90, 99))
-    turns = zip(record.rounds, reference.rounds, strict=True)
+    milliseconds = [1000 * each for turn in runner.turns[1:] for each in turn]
+    p50, p90, p99 = np.percentile(milliseconds, (50, 90, 99))
     return row | {
-        "mean_ms": 1000 * statistics.fmean(record.seconds),
+        "mean_ms": statistics.fmean(milliseconds),
         "p50_ms": float(p50),
         "p90_ms": float(p90),
         "p99_ms": float(p99),
-        "lowest_ms": 1000 * min(record.seconds),
-        "ratio": statistics.median(compared(theirs) / compared(ours) for theirs, ours in turns),
-        "build_seconds": record.build_seconds,
-        "first_call_seconds": record.first_seconds,
+        "lowest_ms": min(milliseconds),
+        "ratio": compared["ratio"],
+        "build_seconds": runner.worker.build_seconds,
+        "first_call_seconds": runner.worker.first.seconds[0],
     }

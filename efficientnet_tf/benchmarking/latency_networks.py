@@ -11,9 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from efficientnet_tf.benchmarking.training_networks import KERAS, KERAS_NAMES, OURS, TIMM, TIMM_LAST, TIMM_NAMES, Steps
-from efficientnet_tf.errors import MissingDependencyError
-from efficientnet_tf.specs import list_variants, spec
+from efficientnet_tf.benchmarking.training_networks import (
+    KERAS,
+    KERAS_NAMES,
+    OURS,
+    PEERS,
+    TIMM_LAST,
+    Steps,
+    networks,
+    timm_network,
+)
+from efficientnet_tf.specs import list_variants
 
 #: Forms of a Keras network: as it is, through `efn.deploy`, and exported to TensorFlow Lite after that.
 PLAIN, DEPLOYED, LITERT = "Keras", "deployed", "LiteRT"
@@ -48,16 +56,14 @@ class LatencyJob:
 def forms(variant: str, compare: Sequence[str]) -> list[tuple[str, str]]:
     """Return the networks and forms to ask of an architecture: ours, and those of the peers that have it.
 
+    Of timm it is the faster of its memory formats.
+
     >>> forms("lite0", ["keras.applications", "timm"])[2:]
     [('efficientnet_tf', 'LiteRT'), ('timm, channels_last', 'PyTorch')]
     """
-    name = spec(variant).name
-    found = [(OURS, DEPLOYED), (OURS, PLAIN), (OURS, LITERT)]
-    if "keras.applications" in compare and name in KERAS_NAMES:
-        found.append((KERAS, PLAIN))
-    if "timm" in compare and name in TIMM_NAMES:
-        found.append((TIMM_LAST, TORCH))
-    return found
+    peers = {KERAS: PLAIN, TIMM_LAST: TORCH}
+    theirs = [(network, peers[network]) for network in networks(variant, compare) if network in peers]
+    return [(OURS, DEPLOYED), (OURS, PLAIN), (OURS, LITERT), *theirs]
 
 
 def latency_steps(job: LatencyJob) -> Steps:
@@ -68,7 +74,7 @@ def latency_steps(job: LatencyJob) -> Steps:
     """
     draw = np.random.default_rng(20190511)
     pixels = draw.integers(0, 256, (job.batch_size, job.image_size, job.image_size, 3)).astype("float32")
-    if job.network in (TIMM, TIMM_LAST):
+    if job.network in PEERS["timm"]:
         return _timed(_timm_call(job, pixels))
     return _timed(_keras_call(job, pixels))
 
@@ -133,15 +139,10 @@ def _litert_call(job: LatencyJob, deployed: Any, pixels: Any) -> Callable[[], An
 
 
 def _timm_call(job: LatencyJob, pixels: Any) -> Callable[[], Any]:
-    try:
-        import timm
-        import torch
-    except ImportError as error:
-        raise MissingDependencyError(f"{error.name} is not installed. Run: pip install timm torch.") from error
-    torch.set_num_threads(job.threads)
-    layout = torch.channels_last if job.network == TIMM_LAST else torch.contiguous_format
-    model = timm.create_model(TIMM_NAMES[spec(job.variant).name]).to(memory_format=layout).eval()
-    scaled = torch.from_numpy(pixels / 127.5 - 1.0).permute(0, 3, 1, 2).contiguous(memory_format=layout)
+    model, scaled = timm_network(job.network, job.variant, pixels, threads=job.threads)
+    import torch
+
+    model.eval()
 
     def call() -> Any:
         with torch.inference_mode():

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from efficientnet_tf.benchmarking.paper import TABLE2
 from efficientnet_tf.benchmarking.plots import OURS, THEIRS
-from efficientnet_tf.benchmarking.tables import Columns, Row, print_table
+from efficientnet_tf.benchmarking.tables import Columns, Row, print_notes, print_table
 
 #: How a form is drawn.
 _STYLES = {"deployed": ("o", "-"), "Keras": ("s", ":"), "LiteRT": ("^", "-"), "PyTorch": ("D", "--")}
@@ -42,7 +42,7 @@ def print_latency(rows: Sequence[Row]) -> None:
         threads = "one thread" if first["threads"] == 1 else f"{first['threads']} threads"
         title = f"Answers of {variant}: {pictures} of {first['image_size']} pixels, {threads}, float32"
         print_table(title, LATENCY, [row for row in found if not row["note"]])
-        _print_notes(found)
+        print_notes(found)
     first = rows[0]
     print(
         f"Of {first['rounds']} rounds in which all took turns, {first['calls_per_round']} calls each, on {_on(first)}."
@@ -52,7 +52,7 @@ def print_latency(rows: Sequence[Row]) -> None:
 def print_table4(rows: Sequence[Row]) -> None:
     """Print the rows of `latency.table4_rows`."""
     print_table("The paper's Table 4: one picture, one thread, measured here", TABLE4, rows)
-    _print_notes(rows)
+    print_notes(rows)
     print(f"Means of {rows[0]['runs']} runs, taken in turn on {_on(rows[0])}. Of GPipe there is no code: it is quoted.")
 
 
@@ -86,12 +86,6 @@ def plot_latency(rows: Sequence[Row]) -> Figure:
         axes.set_title(f"Batch {first['batch_size']}, {threads} of {_on(first)}", loc="left", fontsize=10)
         axes.legend(frameon=False, loc="lower right")
     return figure
-
-
-def _print_notes(rows: Sequence[Row]) -> None:
-    for row in rows:
-        if row.get("note"):
-            print(f"Not measured: {row['variant']}, {row['candidate']}: {row['note']}")
 
 
 def _on(row: Row) -> str:

@@ -86,13 +86,18 @@ class Record:
 
 
 def measure(
-    candidates: Iterable[Candidate], rounds: int, *, report: Callable[[str], None] = lambda text: None
+    candidates: Iterable[Candidate],
+    rounds: int,
+    *,
+    there_and_back: bool = False,
+    report: Callable[[str], None] = lambda text: None,
 ) -> list[Record]:
     """Run candidates in turn, after a warm-up of each, and return what was measured, in the order of the candidates.
 
     Args:
         candidates: the first of each task is what others of the task are compared with.
         rounds: passes of each, 1 or more.
+        there_and_back: whether every other round goes backwards, so that a drift of the machine falls on all.
         report: given a line of progress now and then.
     """
     records = [Record(candidate) for candidate in candidates]
@@ -105,7 +110,7 @@ def measure(
                 running.append((record, runner))
         for number in range(rounds):
             report(f"round {number + 1} of {rounds}")
-            for record, runner in running:
+            for record, runner in running[:: -1 if there_and_back and number % 2 else 1]:
                 done = _attempt(record, runner.run)
                 if done is not None:
                     record.passes.append(done)

@@ -30,6 +30,13 @@ def print_table(title: str, columns: Columns, rows: Sequence[Row]) -> None:
     Console(width=max(Console().width, 120)).print(table)
 
 
+def print_notes(rows: Sequence[Row]) -> None:
+    """Print which rows were not measured, and why: those with a `note`, each with its `candidate`."""
+    for row in rows:
+        if row.get("note"):
+            print(f"Not measured: {row['candidate']}: {row['note']}")
+
+
 def write_csv(path: str | os.PathLike[str], rows: Sequence[Row]) -> None:
     """Write rows of different columns to one file; what a row lacks stays empty."""
     names = list(dict.fromkeys(name for row in rows for name in row))

@@ -37,7 +37,7 @@ KERAS_NAMES = {
     "mobilenetv2": "MobileNetV2",
     "resnet50": "ResNet50",
 }
-TIMM_NAMES = {
+_TIMM_NAMES = {
     **{f"b{number}": f"tf_efficientnet_b{number}" for number in range(9)},
     **{f"lite{number}": f"tf_efficientnet_lite{number}" for number in range(5)},
     **{f"v2-b{number}": f"tf_efficientnetv2_b{number}" for number in range(4)},
@@ -79,7 +79,7 @@ def networks(variant: str, compare: Sequence[str]) -> tuple[str, ...]:
     """
     name = spec(variant).name
     ours = {name: name}
-    known = {"recompute": ours, "plain": ours, "keras.applications": KERAS_NAMES, "timm": TIMM_NAMES}
+    known = {"recompute": ours, "plain": ours, "keras.applications": KERAS_NAMES, "timm": _TIMM_NAMES}
     return tuple(network for peer in compare if name in known[peer] for network in PEERS[peer])
 
 
@@ -131,19 +131,37 @@ def _keras_steps(model: Any, images: Any, labels: Any) -> Steps:
     return steps
 
 
-def _timm_steps(job: TrainingJob, images: Any, labels: Any) -> Steps:
+def timm_network(network: str, variant: str, images: Any, *, threads: int) -> tuple[Any, Any]:
+    """Return a network of timm with random weights, and images as it takes them.
+
+    Args:
+        network: `TIMM` or `TIMM_LAST`.
+        variant: the architecture.
+        images: float32 [N, height, width, 3], 0...255.
+        threads: that PyTorch may use.
+
+    Raises:
+        MissingDependencyError: timm or PyTorch is not installed.
+    """
     try:
         import timm
         import torch
     except ImportError as error:
         raise MissingDependencyError(f"{error.name} is not installed. Run: pip install timm torch.") from error
-    torch.set_num_threads(job.threads)
+    torch.set_num_threads(threads)
     torch.manual_seed(0)
-    layout = torch.channels_last if job.network == TIMM_LAST else torch.contiguous_format
-    model = timm.create_model(TIMM_NAMES[spec(job.variant).name]).to(memory_format=layout).train()
+    layout = torch.channels_last if network == TIMM_LAST else torch.contiguous_format
+    model = timm.create_model(_TIMM_NAMES[spec(variant).name]).to(memory_format=layout)
+    # Scaled here: Keras' EfficientNets do that inside, which takes next to nothing.
+    return model, torch.from_numpy(images / 127.5 - 1.0).permute(0, 3, 1, 2).contiguous(memory_format=layout)
+
+
+def _timm_steps(job: TrainingJob, images: Any, labels: Any) -> Steps:
+    model, pixels = timm_network(job.network, job.variant, images, threads=job.threads)
+    import torch
+
+    model.train()
     optimizer = torch.optim.SGD(model.parameters(), _LEARNING_RATE, momentum=_MOMENTUM)
-    # Scaled before the first step: Keras' EfficientNets do that inside, which takes next to nothing.
-    pixels = torch.from_numpy(images / 127.5 - 1.0).permute(0, 3, 1, 2).contiguous(memory_format=layout)
     targets = torch.from_numpy(labels)
 
     def step() -> float:

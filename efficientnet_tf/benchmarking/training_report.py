@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from efficientnet_tf.benchmarking.tables import Columns, Row, print_table
+from efficientnet_tf.benchmarking.tables import Columns, Row, print_notes, print_table
 
 _GIB, _MIB = 2**30, 2**20
 
@@ -58,6 +58,4 @@ def _by_task(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
 
 def _print(title: str, columns: Columns, found: Sequence[Row]) -> None:
     print_table(title, columns, [row for row in found if not row["note"]])
-    for row in found:
-        if row["note"]:
-            print(f"Not measured: {row['candidate']}: {row['note']}")
+    print_notes(found)
