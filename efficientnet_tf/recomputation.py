@@ -6,8 +6,8 @@ which in these networks is several times narrower than the maps inside.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import functools
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -141,25 +141,20 @@ def _twice(segment: Segment, x: tf.Tensor) -> tf.Tensor:
         for variable in getattr(node.operation, "variables", ())
         if not variable.trainable
     ]
-    function = functools.partial(_run_block, segment)
-    runs: list[None] = []
+    again = False
 
     @tf.recompute_grad
     def block(x: tf.Tensor) -> tf.Tensor:
-        runs.append(None)
-        if len(runs) == 1:
-            return function(x)
+        nonlocal again
         # Again, from the same statistics and seeds, and so with the same masks; what is assigned to them is dropped.
-        with keras.StatelessScope(state_mapping=before):
-            return function(x)
+        scope = keras.StatelessScope(state_mapping=before) if again else contextlib.nullcontext()
+        again = True
+        values = {id(segment.source): x}
+        with scope:
+            _run(segment.nodes, values)
+        return values[id(segment.target)]
 
     return block(x)
-
-
-def _run_block(segment: Segment, x: tf.Tensor) -> tf.Tensor:
-    values = {id(segment.source): x}
-    _run(segment.nodes, values)
-    return values[id(segment.target)]
 
 
 def _run(nodes: Iterable[Any], values: dict[int, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import csv
+import importlib.util
 import json
 
 import keras
@@ -213,3 +214,11 @@ def test_a_mode_that_is_not(capsys):
         "efficientnet-benchmark: Unknown mode 'latnecy'. Did you mean 'latency'? "
         "Allowed: params, latency, train, memory, input, startup.\n"
     )
+
+
+@pytest.mark.parametrize("words", [["--mode=latency"], ["--mode=startup"], ["--mode=train"], ["--table=4"]])
+def test_without_tensorflow_one_line_says_what_to_install(words, monkeypatch, capsys):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "tensorflow" else find(name))
+    assert benchmark.main(words) == 1
+    assert capsys.readouterr().err.startswith("efficientnet-benchmark: TensorFlow is not installed. Run: pip install ")

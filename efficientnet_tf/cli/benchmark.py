@@ -9,7 +9,7 @@ from typing import Any
 
 from efficientnet_tf.cli.command import run_command
 from efficientnet_tf.config import BenchmarkConfig
-from efficientnet_tf.errors import EfficientNetError
+from efficientnet_tf.errors import EfficientNetError, require_tensorflow
 from efficientnet_tf.flags import CommandLine
 
 
@@ -25,6 +25,8 @@ def _config(line: CommandLine) -> BenchmarkConfig:
 
 def _benchmark(line: CommandLine) -> dict[str, Any]:
     config = _config(line)
+    if config.starts_networks:
+        require_tensorflow()
     if config.table is not None:
         return {f"table{config.table}": {"2": _table2, "4": _table4}[config.table](config)}
     return {mode: MODES[mode](config) for mode in config.mode}
@@ -73,7 +75,7 @@ def _latency(config: BenchmarkConfig) -> list[dict[str, Any]]:
     from efficientnet_tf.benchmarking.plots import save_figure
 
     rows = latency_rows(
-        config.run,
+        config.chosen,
         compare=config.peers,
         batch_size=config.batch_size or BATCH_SIZE,
         image_size=config.image_size,
@@ -107,7 +109,7 @@ def _train(config: BenchmarkConfig) -> list[dict[str, Any]]:
     from efficientnet_tf.benchmarking.training_report import print_train
     from efficientnet_tf.benchmarking.training_speed import ROUNDS, train_rows
 
-    rows = train_rows(config.run, threads=config.threads, rounds=config.rounds or ROUNDS, **_training(config))
+    rows = train_rows(config.chosen, threads=config.threads, rounds=config.rounds or ROUNDS, **_training(config))
     print_train(rows)
     _write(config, "train.csv", rows)
     return rows
@@ -117,7 +119,7 @@ def _memory(config: BenchmarkConfig) -> list[dict[str, Any]]:
     from efficientnet_tf.benchmarking.training_report import print_memory
     from efficientnet_tf.benchmarking.training_speed import memory_rows
 
-    rows = memory_rows(config.run, **_training(config))
+    rows = memory_rows(config.chosen, **_training(config))
     print_memory(rows)
     _write(config, "memory.csv", rows)
     return rows

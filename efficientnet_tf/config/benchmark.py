@@ -22,7 +22,7 @@ _MODES = {
 #: Whose networks ours are run beside.
 PEERS = ("recompute", "plain", "keras.applications", "timm")
 #: Those that are other networks in training only.
-TRAINED_ALONE = ("recompute", "plain")
+IN_TRAINING_ONLY = ("recompute", "plain")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -105,8 +105,7 @@ class BenchmarkConfig(Options):
             if not set(modes) & set(self.mode):
                 wanted = " or ".join(f"--mode={mode}" for mode in modes)
                 raise UsageError(f"--{name} belongs to {wanted}, which is not asked for.")
-
-        trained = [peer for peer in self.compare if peer in TRAINED_ALONE]
+        trained = [peer for peer in self.compare if peer in IN_TRAINING_ONLY]
         if trained and not {"train", "memory"} & set(self.mode):
             raise UsageError(
                 f"--compare={trained[0]} belongs to --mode=train or --mode=memory, which is not asked for."
@@ -118,7 +117,7 @@ class BenchmarkConfig(Options):
         return tuple(dict.fromkeys(spec(name).name for name in self.variant or list_variants()))
 
     @property
-    def run(self) -> tuple[str, ...]:
+    def chosen(self) -> tuple[str, ...]:
         """The networks to train or to ask."""
         return self.variants if self.variant else ("b0",)
 
@@ -126,6 +125,11 @@ class BenchmarkConfig(Options):
     def peers(self) -> tuple[str, ...]:
         """Whose networks to run beside ours."""
         return self.compare or PEERS
+
+    @property
+    def starts_networks(self) -> bool:
+        """Whether processes are started that need TensorFlow, though this one does not."""
+        return self.table == "4" or bool({"latency", "train", "memory", "startup"} & set(self.mode))
 
     @property
     def needs_tensorflow(self) -> bool:
