@@ -37,7 +37,7 @@ class RecomputingModel(keras.Model):
 
 
 def recompute(model: keras.Model) -> RecomputingModel:
-    """Return a model of the same layers that takes less memory in training, and a third more time.
+    """Return a model of the same layers that takes less memory in training, and a quarter more time.
 
     Outputs, gradients, moving statistics and masks are those of the other model. It is compiled and used as any other.
     Blocks with an activity regularizer stay as they are; what a layer of one's own inside a block hands to `add_loss`

@@ -160,7 +160,7 @@ class TrainConfig(InputOptions):
         False,
         "Machine",
         "Compute the inside of each block once more for its gradient instead of keeping it: half the memory or less, a "
-        "third more time.",
+        "quarter more time.",
     )
     jit: str = option(
         "auto",
