@@ -137,7 +137,7 @@ def _squeeze_and_excite(spec: Spec, inputs: Any, block: ExpandedBlock) -> Any:
     x = Squeeze(keepdims=True, name=f"{block.name}se_squeeze")(inputs)
     for step, filters, activation in (
         ("se_reduce", block.filters_squeezed, spec.activation),
-        ("se_expand", block.filters_expanded, "sigmoid"),
+        ("se_expand", block.filters_gated, "sigmoid"),
     ):
         x = layers.Conv2D(
             filters,

@@ -16,7 +16,7 @@ from efficientnet_tf.benchmarking.rates import measure as take_turns
 from efficientnet_tf.benchmarking.rates import rows as compare_rates
 from efficientnet_tf.benchmarking.training_networks import KERAS, OURS
 from efficientnet_tf.benchmarking.worker import Worker
-from efficientnet_tf.specs import spec
+from efficientnet_tf.specs import spec, variant_name, variant_text
 
 #: As in the paper: one picture and one thread.
 THREADS, BATCH_SIZE = 1, 1
@@ -77,9 +77,9 @@ def latency_rows(
     """
     found: list[Row] = []
     for variant in variants:
-        name, side = spec(variant).name, image_size or spec(variant).image_size
+        side = image_size or spec(variant).image_size
         jobs = [
-            (name, LatencyJob(network, form, name, batch_size, side, threads))
+            (spec(variant).name, LatencyJob(network, form, variant_text(variant), batch_size, side, threads))
             for network, form in forms(variant, compare)
         ]
         found += measure(jobs, calls=CALLS, rounds=rounds, summary=statistics.median, report=report)
@@ -168,7 +168,7 @@ def measure(
 def _row(job: LatencyJob, compared: Row, runner: _Runner | None) -> Row:
     """Return the figures of a network's calls, those of the warm-up left out."""
     row: Row = {
-        "variant": job.variant,
+        "variant": variant_name(job.variant),
         "candidate": compared["candidate"],
         "image_size": job.image_size,
         "batch_size": job.batch_size,

@@ -13,7 +13,7 @@ from efficientnet_tf.benchmarking.rates import Candidate, Pass, measure, rows
 from efficientnet_tf.benchmarking.training_networks import OURS, PEERS, TrainingJob, networks
 from efficientnet_tf.benchmarking.worker import Worker
 from efficientnet_tf.errors import EfficientNetError, UsageError
-from efficientnet_tf.specs import activation_bytes, estimate_memory, spec
+from efficientnet_tf.specs import activation_bytes, estimate_memory, spec, variant_name
 
 ROUNDS, STEPS, BATCH_SIZE = 5, 4, 16
 PACKAGES = ("keras", "numpy", "timm", "torch")
@@ -82,7 +82,7 @@ def train_rows(
                     runners[network] = _Runner(job, STEPS)
                     return runners[network]
 
-                return Candidate(job.variant, network, start, ours=network == OURS)
+                return Candidate(variant_name(job.variant), network, start, ours=network == OURS)
 
             jobs = [
                 TrainingJob(network, variant, batch_size, side, cores)
@@ -126,7 +126,7 @@ def memory_rows(
         counted = _counted(variant, side, batch_size)
         first: int | None = None
         for network in (OURS, *networks(variant, compare)):
-            report(f"{variant}: {network}")
+            report(f"{variant_name(variant)}: {network}")
             try:
                 part, whole = (
                     _peak(TrainingJob(network, variant, size, side, available_cores()))
@@ -135,13 +135,13 @@ def memory_rows(
             except EfficientNetError as error:
                 if network == OURS:
                     raise
-                found.append({"task": variant, "candidate": network, "note": str(error)})
+                found.append({"task": variant_name(variant), "candidate": network, "note": str(error)})
                 continue
             first = first or whole
             each = (whole - part) / (batch_size - batch_size // _PART)
             found.append(
                 {
-                    "task": variant,
+                    "task": variant_name(variant),
                     "candidate": network,
                     "peak_bytes": whole,
                     "ratio": whole / first,

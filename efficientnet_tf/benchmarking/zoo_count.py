@@ -7,7 +7,7 @@ from typing import Any
 
 from efficientnet_tf.benchmarking.official import OFFICIAL, UNKNOWN, Official
 from efficientnet_tf.benchmarking.paper import as_printed
-from efficientnet_tf.specs import Count, count
+from efficientnet_tf.specs import Count, count, variant_name
 
 Row = dict[str, Any]
 
@@ -44,7 +44,7 @@ def differences(counted: Count, official: Official) -> list[str]:
 def _row(name: str, build: bool) -> Row:
     counted, official = count(name), OFFICIAL.get(name, UNKNOWN)
     row: Row = {
-        "network": name,
+        "network": variant_name(name),
         "trainable": counted.trainable,
         "official_trainable": official.trainable,
         "total": counted.total,

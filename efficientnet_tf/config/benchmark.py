@@ -6,7 +6,7 @@ import dataclasses
 
 from efficientnet_tf.errors import UsageError
 from efficientnet_tf.options import Options, option
-from efficientnet_tf.specs import list_variants, spec
+from efficientnet_tf.specs import list_variants, spec, variant_text
 
 #: The modes that each of these settings belongs to.
 _MODES = {
@@ -114,7 +114,7 @@ class BenchmarkConfig(Options):
     @property
     def variants(self) -> tuple[str, ...]:
         """The networks to look at."""
-        return tuple(dict.fromkeys(spec(name).name for name in self.variant or list_variants()))
+        return tuple(dict.fromkeys(variant_text(name) for name in self.variant or list_variants()))
 
     @property
     def chosen(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from efficientnet_tf.config.inputs import InputOptions
 from efficientnet_tf.config.recipes import list_recipes, recipe_lines
 from efficientnet_tf.errors import UsageError
 from efficientnet_tf.options import option
-from efficientnet_tf.specs import spec
+from efficientnet_tf.specs import variant_text
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -193,7 +193,7 @@ class TrainConfig(InputOptions):
             from_recipe.pop("epochs", None)
         if self.epochs is not None:
             from_recipe.pop("steps", None)
-        filled: dict[str, Any] = {"recipe": name, "variant": spec(self.variant).name}
+        filled: dict[str, Any] = {"recipe": name, "variant": variant_text(self.variant)}
         for field in dataclasses.fields(self):
             if getattr(self, field.name) is None and (field.name in from_recipe or "otherwise" in field.metadata):
                 filled[field.name] = from_recipe.get(field.name, field.metadata.get("otherwise"))

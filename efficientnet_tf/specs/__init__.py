@@ -7,7 +7,8 @@ from efficientnet_tf.specs.memory import Memory, activation_bytes, estimate_memo
 from efficientnet_tf.specs.preprocessing import INTERPOLATIONS, Preprocessing
 from efficientnet_tf.specs.scaling import ALPHA, BETA, GAMMA, Coefficients, Factors, Phi, phi_of, scale
 from efficientnet_tf.specs.solving import DIMENSIONS, Solution, match_madds, solve_scale
-from efficientnet_tf.specs.zoo import list_variants, spec
+from efficientnet_tf.specs.written import spec_text
+from efficientnet_tf.specs.zoo import list_variants, spec, variant_name, variant_text
 
 
 def preprocessing_for(variant: str | Spec, image_size: int | tuple[int, int] | None = None) -> Preprocessing:
@@ -46,4 +47,7 @@ __all__ = [
     "scale",
     "solve_scale",
     "spec",
+    "spec_text",
+    "variant_name",
+    "variant_text",
 ]

@@ -10,11 +10,24 @@ from typing import Any, Literal
 
 from efficientnet_tf.errors import UsageError
 from efficientnet_tf.specs.block import Block, ExpandedBlock
-from efficientnet_tf.specs.preprocessing import Preprocessing
+from efficientnet_tf.specs.preprocessing import MOST_PIXELS, Preprocessing
 from efficientnet_tf.specs.rounding import round_filters, round_repeats
 
 Activation = Literal["silu", "relu6", "relu"]
 Padding = Literal["same", "symmetric"]
+
+#: What an attribute may be.
+_LIMITS = {
+    "dropout": (0.0, 0.99),
+    "classes": (1, 1_000_000),
+    "image_size": (1, MOST_PIXELS),
+    "stem_filters_base": (1, 16_384),
+    "stem_kernel_size": (1, 31),
+    "head_filters_base": (0, 65_536),
+    "minimum_share": (0.0, 1.0),
+    "batch_norm_momentum": (0.0, 1.0),
+    "batch_norm_epsilon": (1e-9, 1.0),
+}
 
 #: Side in pixels from which a `crop` of `none` holds.
 WHOLE_FROM = 320
@@ -141,6 +154,11 @@ class Spec:
         for name in ("width", "depth"):
             if not 0.0 < getattr(self, name) < math.inf:
                 raise UsageError(f"{name} must be above 0, got {getattr(self, name)}.")
+        for name, (lowest, highest) in _LIMITS.items():
+            if not lowest <= getattr(self, name) <= highest:
+                raise UsageError(f"{name} must be from {lowest} to {highest}, got {getattr(self, name)}.")
+        if not all(value > 0.0 for value in self.std):
+            raise UsageError(f"std must be above 0, got {', '.join(map(str, self.std))}.")
 
     def preprocessing(self, image_size: int | tuple[int, int] | None = None) -> Preprocessing:
         """Return how photographs become this network's input.

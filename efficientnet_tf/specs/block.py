@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from typing import Literal, get_args
+
+from efficientnet_tf.errors import UsageError, unknown_name
 
 #: `mbconv`: expand 1x1, depthwise, squeeze-and-excite, project 1x1 (MobileNetV2, EfficientNet).
 #: `fused`: one dense convolution instead of expansion and depthwise (EfficientNet-EdgeTPU, EfficientNetV2).
 #: `separable`: depthwise and 1x1, both activated, never a skip (MobileNetV1).
 #: `bottleneck`: reduce 1x1, dense convolution, project 1x1, and a skip with a projection of its own (ResNet).
 Kind = Literal["mbconv", "fused", "separable", "bottleneck"]
+
+#: What a row may hold. Rows come from files and from searches as well; a wrong one must not first fail, or fill the
+#: memory, when its network is built.
+_LIMITS = {
+    "repeats": (1, 1000),
+    "kernel_size": (1, 31),
+    "strides": (1, 4),
+    "expand_ratio": (1, 64),
+    "filters": (1, 16_384),
+    "se_ratio": (0.0, 1.0),
+    "experts": (0, 64),
+    "nominal_filters_in": (1, 16_384),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +58,14 @@ class Block:
     experts: int = 0
     nominal_filters_in: int | None = None
     stride_in_projection: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise unknown_name("kind", str(self.kind), get_args(Kind))
+        for name, (lowest, highest) in _LIMITS.items():
+            value = getattr(self, name)
+            if value is not None and not lowest <= value <= highest:
+                raise UsageError(f"{name} must be from {lowest} to {highest}, got {value}.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +112,11 @@ class ExpandedBlock:
     def expands(self) -> bool:
         """Whether there is a convolution before the one with the large kernel, or, in a fused block, after it."""
         return self.row.expand_ratio != 1
+
+    @property
+    def filters_gated(self) -> int:
+        """Channels that squeeze-and-excite sees: of a fused block without expansion, those of its one convolution."""
+        return self.filters_out if self.kind == "fused" and not self.expands else self.filters_expanded
 
     @property
     def has_skip(self) -> bool:

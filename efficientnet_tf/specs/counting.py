@@ -103,7 +103,7 @@ _BLOCKS = {"mbconv": _mbconv, "separable": _mbconv, "fused": _fused, "bottleneck
 
 
 def _squeeze_and_excite(block: ExpandedBlock) -> Count:
-    inner, squeezed = block.filters_expanded, block.filters_squeezed
+    inner, squeezed = block.filters_gated, block.filters_squeezed
     return _dense(inner, squeezed) + _dense(squeezed, inner) if squeezed else Count()
 
 

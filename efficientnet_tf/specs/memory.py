@@ -115,7 +115,7 @@ def _separable(block: ExpandedBlock, size: int, activated: int) -> int:
 def _fused(block: ExpandedBlock, size: int, activated: int) -> int:
     smaller = stride(size, block.strides)
     if not block.expands:
-        return activated * block.filters_out * smaller**2
+        return activated * block.filters_out * smaller**2 + _squeeze_and_excite(block, smaller)
     inner = size if block.row.stride_in_projection else smaller
     expanded = activated * block.filters_expanded * inner**2
     return expanded + _squeeze_and_excite(block, inner) + 2 * block.filters_out * smaller**2
@@ -132,7 +132,7 @@ _BLOCKS = {"mbconv": _mbconv, "separable": _separable, "fused": _fused, "bottlen
 
 def _squeeze_and_excite(block: ExpandedBlock, size: int) -> int:
     """Count the means, the squeeze before and after its activation, the gate, and the product."""
-    inner, squeezed = block.filters_expanded, block.filters_squeezed
+    inner, squeezed = block.filters_gated, block.filters_squeezed
     return inner * size**2 + 2 * inner + 2 * squeezed if squeezed else 0
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from efficientnet_tf.errors import unknown_name
+from efficientnet_tf.errors import UsageError, unknown_name
 from efficientnet_tf.specs import baselines, condconv, edgetpu, efficientnet, efficientnet_v2, lite, tiny
 from efficientnet_tf.specs.architecture import Spec
+from efficientnet_tf.specs.written import ENDING, read_spec, spec_from_text, spec_text
 
 SPECS: dict[str, Spec] = {
     **efficientnet.SPECS,
@@ -45,16 +46,22 @@ def spec(variant: str | Spec) -> Spec:
 
     Args:
         variant: a name of `list_variants()`, one of its aliases (`efficientnet-b0`, `tf_efficientnet_lite0`,
-            `EfficientNetV2S`), or an architecture, which is returned as it is.
+            `EfficientNetV2S`), a `.json` file that holds an architecture, as searches write them, or its text; or an
+            architecture, which is returned as it is.
 
     Raises:
-        UsageError: an unknown name; the message names the closest and all that are allowed.
+        UsageError: an unknown name; the message names the closest and all that are allowed. Or a file that holds no
+            architecture.
 
     >>> spec("EfficientNetB4").image_size, spec("tf_efficientnetv2_b0").name
     (380, 'v2-b0')
     """
     if isinstance(variant, Spec):
         return variant
+    if variant.lower().endswith(ENDING):
+        return _own(read_spec(variant), variant)
+    if variant.startswith("{"):
+        return _own(spec_from_text(variant), "the text")
     name = variant.strip().lower().replace("_", "-")
     for pattern, replacement in _ALIASES:
         name = pattern.sub(replacement, name)
@@ -62,3 +69,31 @@ def spec(variant: str | Spec) -> Spec:
     if known is None:
         raise unknown_name("variant", variant, SPECS)
     return known
+
+
+def variant_text(variant: str | Spec) -> str:
+    """Return what names an architecture wherever it is read: its name in the zoo, or all of it as text.
+
+    >>> variant_text("efficientnet-b0")
+    'b0'
+    """
+    architecture = spec(variant)
+    known = SPECS.get(architecture.name) or tiny.SPECS.get(architecture.name)
+    return architecture.name if architecture == known else spec_text(architecture, indent=False)
+
+
+def variant_name(variant: str) -> str:
+    """Return what to call a variant: a text of an architecture by the name in it, anything else as it is.
+
+    >>> variant_name(spec_text(spec("b0").replace(name="wide", width=2.0))), variant_name("ResNet152")
+    ('wide', 'ResNet152')
+    """
+    return spec(variant).name if variant.startswith("{") else variant
+
+
+def _own(architecture: Spec, source: str) -> Spec:
+    """Return an architecture from outside, which may bear a name of the zoo only if it is that network."""
+    known = SPECS.get(architecture.name) or tiny.SPECS.get(architecture.name)
+    if known not in (None, architecture):
+        raise UsageError(f"{source} calls another network {architecture.name!r}, a name of the zoo; give it its own.")
+    return architecture

@@ -9,6 +9,7 @@ from typing import Any
 
 from efficientnet_tf.config import TrainConfig
 from efficientnet_tf.markup import Html, count, element, join
+from efficientnet_tf.specs import variant_name
 from efficientnet_tf.training.report.headline import duration
 from efficientnet_tf.training.report.hints import Hint, hints, train_again
 from efficientnet_tf.training.report.sections import section
@@ -55,7 +56,8 @@ def command_line(command: str) -> Html:
 def configuration_section(subject: Subject) -> Html:
     """Return the settings: what was trained, what differs from the recipe, and folded all of them."""
     config = subject.config
-    objects = [(name, getattr(config, name), None) for name in OBJECTS[:4]]
+    objects = [("variant", variant_name(config.variant), None)]
+    objects += [(name, getattr(config, name), None) for name in OBJECTS[1:4]]
     if all(subject.image_size):
         objects.append(("image_size", " \u00d7 ".join(map(str, subject.image_size)), None))
     changed = differences(config)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from efficientnet_tf.config import network_of
 from efficientnet_tf.markup import Html, count, element, escape, join, name_of, percent
 from efficientnet_tf.training.report.answers import interval
 from efficientnet_tf.training.report.axes import short
@@ -21,7 +22,7 @@ def headline(subject: Subject) -> Html:
     number, sign = percent(share).split("\u00a0")
     return element(
         "header",
-        element("p", name_of(subject.config.variant), " on ", name_of(_data_name(subject)), class_="eyebrow"),
+        element("p", name_of(network_of(subject.config).name), " on ", name_of(_data_name(subject)), class_="eyebrow"),
         element(
             "h1",
             element("span", number, element("small", sign), class_="number"),
