@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from efficientnet_tf.pretrained import EfficientNet
     from efficientnet_tf.recomputation import recompute
     from efficientnet_tf.run import load_model
-    from efficientnet_tf.specs import count, list_variants, scale, solve_scale, spec
+    from efficientnet_tf.search import search_architecture, search_coefficients, study_scaling
+    from efficientnet_tf.specs import count, list_variants, scale, solve_scale, spec, spec_text
     from efficientnet_tf.training import callbacks, recipe, train
 
 __version__ = "0.1.0"
@@ -39,8 +40,12 @@ _WITHOUT_TENSORFLOW = {
     "count": "specs",
     "list_variants": "specs",
     "scale": "specs",
+    "search_architecture": "search",
+    "search_coefficients": "search",
     "solve_scale": "specs",
     "spec": "specs",
+    "spec_text": "specs",
+    "study_scaling": "search",
 }
 _WITH_TENSORFLOW = {
     "EfficientNet": "pretrained",
@@ -82,8 +87,12 @@ __all__ = [
     "recipe",
     "recompute",
     "scale",
+    "search_architecture",
+    "search_coefficients",
     "solve_scale",
     "spec",
+    "spec_text",
+    "study_scaling",
     "train",
 ]
 

@@ -19,8 +19,9 @@ def option(default: Any, group: str, text: str, **limits: Any) -> Any:
         default: the value when nobody gives one; None where the recipe or the program decides.
         group: heading in `--help`.
         text: help, with units.
-        limits: `choices`, `minimum`, `maximum`, `above` (exclusive), `below` (exclusive), and `otherwise`: what a
-            recipe that is silent about the field leaves it at.
+        limits: `choices`, `minimum`, `maximum`, `above` (exclusive), `below` (exclusive), `otherwise`: what a
+            recipe that is silent about the field leaves it at, and `bare`: the value of a flag that is given without
+            one.
     """
     return dataclasses.field(default=default, metadata={"group": group, "text": text, **limits})
 

@@ -53,8 +53,12 @@ class Run:
 
     def epochs(self) -> int:
         """Return how many epochs the run has had."""
+        return len(self.history_rows())
+
+    def history_rows(self) -> list[dict[str, str]]:
+        """Return the figures of the epochs so far, as text."""
         with open(self.history_file, encoding="utf-8", newline="") as file:
-            return sum(1 for _ in csv.DictReader(file))
+            return list(csv.DictReader(file))
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -78,8 +78,9 @@ COMMANDS = {
     ),
     "scale": Command(
         ScaleConfig,
-        "efficientnet-scale --base=b0 --phi=0,1,2   or   efficientnet-scale --target_madds=4.2G",
-        "Scale a network by the compound coefficient and say what it costs; TensorFlow is not needed.",
+        "efficientnet-scale --base=b0 --phi=0,1,2   or   --target_madds=4.2G   or   --search --data=FOLDER",
+        "Scale a network by the compound coefficient and say what it costs, without TensorFlow; or train networks to\n"
+        "find the coefficients of a base, an architecture, or how accuracy grows.",
     ),
 }
 
@@ -130,7 +131,7 @@ def parse(name: str, argv: Sequence[str]) -> CommandLine:
         return CommandLine(None, help=describe(f"efficientnet-{name}", command, COMMON))
     if arguments and not command.arguments:
         raise UsageError(f"efficientnet-{name} takes flags only, got {' '.join(arguments)!r}; write --name=value.")
-    texts = {field.name: values[field.name].value for field in dataclasses.fields(command.config)}  # type: ignore[arg-type]
+    texts = {field.name: _text_of(field, values) for field in dataclasses.fields(command.config)}  # type: ignore[arg-type]
     flagged = {name: command.config.parse(name, str(text)) for name, text in texts.items() if text is not None}
     earlier = read_config(values["config"].value) if command.rerun and values["config"].value else {}
     # Another duration replaces the earlier one, and what was measured by it.
@@ -145,6 +146,12 @@ def wants(argv: Sequence[str], flag: str) -> bool:
     return f"--{flag}" in argv or f"-{flag}" in argv
 
 
+def _text_of(field: dataclasses.Field[Any], values: flags.FlagValues) -> Any:
+    """Return what a flag was given, or None."""
+    value = values[field.name].value
+    return field.metadata["bare"] if "bare" in field.metadata and value == "true" else value
+
+
 def _define(command: Command) -> flags.FlagValues:
     """Return absl flags for a configuration's fields: a command's own set, apart from the process's."""
     values = flags.FlagValues()  # type: ignore[no-untyped-call] # absl has no annotation there
@@ -154,6 +161,9 @@ def _define(command: Command) -> flags.FlagValues:
         # As text, but for switches: the configuration itself knows types and limits, and its errors say more.
         define = flags.DEFINE_boolean if hints[field.name] is bool else flags.DEFINE_string
         define(field.name, None, field.metadata["text"], flag_values=values)
+        if "bare" in field.metadata:
+            # As a switch, it may come without a value, and then has the text "true".
+            values[field.name].boolean = True
     if command.rerun:
         flags.DEFINE_string("config", None, "Settings of an earlier run: its config.json.", flag_values=values)
     for name, text in COMMON.items():

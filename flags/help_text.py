@@ -35,7 +35,8 @@ def describe(name: str, command: _Described, common: Mapping[str, str]) -> str:
     lines = [f"usage: {command.usage}", "", command.summary]
     group = None
     fields = dataclasses.fields(command.config)  # type: ignore[arg-type]
-    with_recipe = "recipe" in (field.name for field in fields)
+    # Of the command that trains: others take recipes for trainings of their own kind.
+    with_recipe = command.rerun and "recipe" in (field.name for field in fields)
     recipes = {name: read_recipe(name) for name in list_recipes()} if with_recipe else {}
     for field in fields:
         if field.metadata["group"] != group:

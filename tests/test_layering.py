@@ -34,7 +34,8 @@ FLOORS = (
     ("prediction", "conversion"),
     ("evaluation", "cam"),
     ("training", "exporting"),
-    ("benchmarking", "search"),
+    ("benchmarking",),
+    ("search",),
     ("cli",),
 )
 

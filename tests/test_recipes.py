@@ -58,6 +58,7 @@ def test_the_recipes_of_the_package():
         "imagenet-randaugment",
         "imagenet-v2",
         "lite",
+        "proxy",
         "scratch",
         "smoke",
         "transfer",

@@ -7,11 +7,12 @@ from typing import Any
 
 from efficientnet_tf.cli.command import run_command
 from efficientnet_tf.config import ScaleConfig
+from efficientnet_tf.errors import require_tensorflow
 from efficientnet_tf.flags import CommandLine
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Scale a network, or recount the paper's tables of it; return the exit code."""
+    """Scale a network, recount the paper's tables of it, or train networks to search; return the exit code."""
     return run_command("scale", _scale, argv, needs_tensorflow=False)
 
 
@@ -20,6 +21,11 @@ def _scale(line: CommandLine) -> dict[str, Any]:
 
     config = line.config
     assert isinstance(config, ScaleConfig)
+    if config.kind is not None:
+        from efficientnet_tf.search.asked import run_asked
+
+        require_tensorflow()
+        return run_asked(config)
     if config.table:
         result, rows = _tables(config)
     elif config.targets():
@@ -31,7 +37,25 @@ def _scale(line: CommandLine) -> dict[str, Any]:
     if config.output is not None:
         write_csv(config.output, rows)
         print(f"Written to {config.output}.")
+    if config.save is not None:
+        _save(config)
     return result
+
+
+def _save(config: ScaleConfig) -> None:
+    """Write the network that was asked for as a file that every --variant takes."""
+    from efficientnet_tf.files import atomic_write_text
+    from efficientnet_tf.specs import scale, solve_scale, spec_text
+
+    coefficients = {"alpha": config.alpha, "beta": config.beta, "gamma": config.gamma}
+    if config.targets():
+        network = solve_scale(config.base, **config.targets(), batch_size=config.batch_size or 1, **coefficients).spec
+    elif config.factors():
+        network = scale(config.base, **config.factors())
+    else:
+        network = scale(config.base, phi=config.phis()[0], **coefficients)
+    atomic_write_text(str(config.save), spec_text(network))
+    print(f"{network.name} is in {config.save}: --variant={config.save}")
 
 
 def _tables(config: ScaleConfig) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -52,16 +76,16 @@ def _budget(config: ScaleConfig) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     solution = solve_scale(
         base,
         **config.targets(),
-        batch_size=config.batch_size,
+        batch_size=config.batch_size or 1,
         alpha=config.alpha,
         beta=config.beta,
         gamma=config.gamma,
     )
-    print_solution(base.name, solution, config.batch_size)
+    print_solution(base.name, solution, config.batch_size or 1)
     row = {
         **row_of(solution.spec, base, "compound"),
         "phi": solution.phi,
-        "batch_size": config.batch_size,
+        "batch_size": config.batch_size or 1,
         "training_bytes": solution.memory.total,
         **{f"share_of_{name}": share for name, share in solution.shares.items()},
     }

@@ -7,7 +7,7 @@ from efficientnet_tf.config.export import QUANTIZATIONS, ExportConfig
 from efficientnet_tf.config.network import network_of
 from efficientnet_tf.config.predict import PredictConfig
 from efficientnet_tf.config.recipes import RECIPES_FOLDER, list_recipes
-from efficientnet_tf.config.scale import ScaleConfig
+from efficientnet_tf.config.search import ScaleConfig
 from efficientnet_tf.config.source import SourceOptions
 from efficientnet_tf.config.training import TrainConfig, read_config, read_recipe
 

@@ -25,11 +25,20 @@ def recipe_lines(name: str) -> dict[str, str]:
     """
     if name not in list_recipes():
         raise unknown_name("recipe", name, list_recipes())
+    return read_lines(RECIPES_FOLDER / f"{name}.cfg")
+
+
+def read_lines(path: Path) -> dict[str, str]:
+    """Return the settings in a file of lines `--setting=value`, as they are written.
+
+    Raises:
+        UsageError: a line that is neither that nor a comment.
+    """
     settings = {}
-    for line in (RECIPES_FOLDER / f"{name}.cfg").read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         if line.strip() and not line.startswith("#"):
             key, equals, value = line.strip().removeprefix("--").partition("=")
             if not equals:
-                raise UsageError(f"Recipe {name!r} has a line that is not --setting=value: {line!r}.")
+                raise UsageError(f"Recipe {path.stem!r} has a line that is not --setting=value: {line!r}.")
             settings[key] = value
     return settings

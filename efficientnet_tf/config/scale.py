@@ -1,8 +1,9 @@
-"""One scaling of a base, or the paper's tables of it."""
+"""What a base is scaled by, or which of the paper's tables of it are counted again."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 
 from efficientnet_tf.errors import UsageError
@@ -18,10 +19,10 @@ BYTES |= {f"{letter}IB": 2**power for letter, power in (("K", 10), ("M", 20), ("
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ScaleConfig(Options):
-    """One scaling of a base, or the paper's tables of it.
+class ScalingOptions(Options):
+    """What a base is scaled by, or which of the paper's tables of it are counted again.
 
-    >>> ScaleConfig(target_memory="8GiB").targets()
+    >>> ScalingOptions(target_memory="8GiB").targets()
     {'target_memory': 8589934592.0}
     """
 
@@ -37,7 +38,6 @@ class ScaleConfig(Options):
     target_memory: str | None = option(
         None, "Scaling", "The same for what a float32 training step keeps in memory, such as 8GiB."
     )
-    batch_size: int = option(1, "Scaling", "Images in that step.", minimum=1)
     depth: float | None = option(None, "Scaling", "Instead of --phi: a factor of depth alone.")
     width: float | None = option(None, "Scaling", "A factor of width.")
     resolution: float | None = option(None, "Scaling", "A factor of resolution.")
@@ -46,29 +46,29 @@ class ScaleConfig(Options):
     )
     output: str | None = option(None, "Output", "A .csv file to write the rows to.")
     plot: str | None = option(None, "Output", "A .png file for the curves of --phi and of each dimension alone.")
+    save: str | None = option(
+        None, "Output", "A .json file for the one network that comes of it, which every --variant takes."
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         spec(self.base)
         Coefficients(self.alpha, self.beta, self.gamma)
-        given = [
-            *(["--table"] if self.table else []),
-            *(["--phi"] if self.phi != PHIS else []),
-            *[f"--{name}" for name in TARGETS if getattr(self, name) is not None][:1],
-            *[f"--{name}" for name in DIMENSIONS if getattr(self, name) is not None][:1],
-        ]
-        if len(given) > 1:
-            raise UsageError(f"Give one of {', '.join(given)}.")
-        if self.plot is not None and given not in ([], ["--phi"]):
-            raise UsageError(f"--plot belongs to --phi, got {given[0]}.")
-        if self.batch_size != 1 and self.target_memory is None:
-            raise UsageError(f"--batch_size belongs to --target_memory, which is not given; got {self.batch_size}.")
-        for name, ending in (("output", ".csv"), ("plot", ".png")):
+        for name, ending in (("output", ".csv"), ("plot", ".png"), ("save", ".json")):
             path = getattr(self, name)
             if path is not None and not path.lower().endswith(ending):
                 raise UsageError(f"--{name} must be a {ending} file, got {path!r}.")
         self.phis()
         self.targets()
+
+    def scaled_by(self) -> list[str]:
+        """Return the first flag of each kind that was given."""
+        return [
+            *(["--table"] if self.table else []),
+            *(["--phi"] if self.phi != PHIS else []),
+            *[f"--{name}" for name in TARGETS if getattr(self, name) is not None][:1],
+            *[f"--{name}" for name in DIMENSIONS if getattr(self, name) is not None][:1],
+        ]
 
     def phis(self) -> tuple[float, ...]:
         """Return phi as numbers.
@@ -76,13 +76,7 @@ class ScaleConfig(Options):
         Raises:
             UsageError: no number, or something else.
         """
-        try:
-            phis = tuple(map(float, self.phi))
-        except ValueError:
-            phis = ()
-        if not phis:
-            raise UsageError(f"phi must be numbers separated by commas, got {','.join(self.phi)!r}.")
-        return phis
+        return numbers("phi", self.phi)
 
     def targets(self) -> dict[str, float]:
         """Return the targets that were given, as numbers of operations, parameters and bytes.
@@ -97,6 +91,21 @@ class ScaleConfig(Options):
         """Return the factors that were given."""
         values = {name: getattr(self, name) for name in DIMENSIONS}
         return {name: value for name, value in values.items() if value is not None}
+
+
+def numbers(name: str, texts: tuple[str, ...]) -> tuple[float, ...]:
+    """Return the values of a flag as numbers.
+
+    Raises:
+        UsageError: no number, or something else.
+    """
+    try:
+        values = tuple(map(float, texts))
+    except ValueError:
+        values = ()
+    if not values or not all(map(math.isfinite, values)):
+        raise UsageError(f"{name} must be numbers separated by commas, got {','.join(texts)!r}.")
+    return values
 
 
 def _quantity(name: str, text: str) -> float:
