@@ -20,8 +20,7 @@ TYPED_MODULES := efficientnet_tf.options efficientnet_tf.errors efficientnet_tf.
 PHOTOGRAPHS := $(addprefix efficientnet_tf/data/sample/,animals/bison.jpg fishes/fish16.jpg \
   monuments/aulaPalatina.jpg renewable/solar3.jpg tools/hammer3.jpg)
 # What a wheel could lack beside the tree: modules, all of which `public_names` imports; files of data; commands.
-WHEEL_TESTS := packaging cli public_names recipes sample weights train_command evaluate_command prediction scale_command \
-  page report tfjs_runtime nodejs
+WHEEL_TESTS := packaging cli public_names recipes sample weights scale_command page report tfjs_runtime nodejs
 PYTEST := "$(CURDIR)/$(BIN)/python" -m pytest
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3

@@ -78,9 +78,9 @@ COMMANDS = {
     ),
     "scale": Command(
         ScaleConfig,
-        "efficientnet-scale --base=b0 --phi=0,1,2   or   --target_madds=4.2G   or   --search --data=FOLDER",
-        "Scale a network by the compound coefficient and say what it costs, without TensorFlow; or train networks to\n"
-        "find the coefficients of a base, an architecture, or how accuracy grows.",
+        "efficientnet-scale --base=b0 --phi=0,1,2   or   --target_madds=4G   or   --search --data=DIR",
+        "Scale a network by the compound coefficient and say what it costs, without TensorFlow;\n"
+        "or train networks to find the coefficients of a base, an architecture, or how accuracy grows.",
     ),
 }
 

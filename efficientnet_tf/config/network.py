@@ -10,7 +10,7 @@ from efficientnet_tf.specs import Spec, scale
 # What the flags of every command say.
 VARIANTS = (
     "The network: b0 to b8, l2, lite0 to lite4, v2-b0 to v2-xl, edgetpu-s, condconv-4e, resnet50, ... or an alias; or "
-    "a .json file of an architecture, as efficientnet-scale writes it."
+    "a .json file of an architecture."
 )
 WEIGHTS = "imagenet or another published set, or a file of Keras, PyTorch, safetensors or a TensorFlow checkpoint."
 

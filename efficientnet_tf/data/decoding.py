@@ -167,7 +167,7 @@ def _decode_window(image_bytes: tf.Tensor, choose: Callable[[tf.Tensor, tf.Tenso
         )
 
     def other() -> tf.Tensor:
-        image, orientation = decode_whole(image_bytes)
+        image, orientation = apart(decode_whole, image_bytes)
         height, width, _ = tf.unstack(tf.shape(image))
         return upright(_slice(image, _stored(choose, height, width, orientation)), orientation)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -94,7 +95,17 @@ def apart(function: Callable[..., Any], *arguments: tf.Tensor) -> Any:
 
     A branch that is not taken costs something for each of its operations all the same; for a call, next to nothing.
     So this is for what is rarely taken and long.
+
+    A function of a module, which holds no values of its caller, is traced once for all datasets: to trace the decoders
+    of all formats takes seconds.
     """
     if tf.executing_eagerly():
         return function(*arguments)
-    return tf.function(function, autograph=False, experimental_attributes={"_noinline": True})(*arguments)
+    return (_traced_apart if function.__closure__ else _traced_once)(function)(*arguments)
+
+
+def _traced_apart(function: Callable[..., Any]) -> Callable[..., Any]:
+    return tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
+
+
+_traced_once = functools.cache(_traced_apart)

@@ -208,7 +208,13 @@ def _chunk_orientation(
 
 def _tiff_orientation(tiff: tf.Tensor) -> tf.Tensor:
     """Return the orientation that the first directory of TIFF data holds, or 1."""
+    # To look for the bytes of an entry that is not upright saves reading the directory of most pictures.
+    return tf.cond(
+        tf.strings.regex_full_match(tiff, _TURNED_ENTRY), lambda: apart(_read_tiff, tiff), lambda: tf.constant(1)
+    )
 
+
+def _read_tiff(tiff: tf.Tensor) -> tf.Tensor:
     def read(magic: bytes, count: tuple[int, int], *, little_endian: bool) -> tf.Tensor:
         start = numbers(tiff, tf.int32, 2, little_endian=little_endian)[1]
         start = tf.clip_by_value(start, 0, tf.strings.length(tiff))
@@ -221,12 +227,8 @@ def _tiff_orientation(tiff: tf.Tensor) -> tf.Tensor:
         known = (tf.strings.substr(tiff, 0, 4) == magic) & (value >= 1) & (value <= 8)
         return tf.where(known, value, 1)
 
-    def oriented() -> tf.Tensor:
-        return tf.cond(
-            tf.strings.substr(tiff, 0, 1) == b"M",
-            lambda: read(b"MM\0*", (0, 1), little_endian=False),
-            lambda: read(b"II*\0", (1, 0), little_endian=True),
-        )
-
-    # To look for the bytes of an entry that is not upright saves reading the directory of most pictures.
-    return tf.cond(tf.strings.regex_full_match(tiff, _TURNED_ENTRY), lambda: apart(oriented), lambda: tf.constant(1))
+    return tf.cond(
+        tf.strings.substr(tiff, 0, 1) == b"M",
+        lambda: read(b"MM\0*", (0, 1), little_endian=False),
+        lambda: read(b"II*\0", (1, 0), little_endian=True),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
@@ -58,7 +58,7 @@ class Pool:
     """
 
     def __init__(
-        self, folder: SearchFolder, measure: Measure, *, workers: int = 1, show: Callable[[dict[str, Any]], None]
+        self, folder: SearchFolder, measure: Measure, *, workers: int = 1, show: Callable[[Mapping[str, Any]], None]
     ) -> None:
         self._folder, self._measure, self._show = folder, measure, show
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="training")

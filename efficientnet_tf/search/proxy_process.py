@@ -23,7 +23,7 @@ def main(settings: str, threads: str) -> int:
     from efficientnet_tf.training.loop import train
 
     try:
-        train(TrainConfig.from_json(json.loads(settings)))
+        train(TrainConfig.from_json(json.loads(settings)), report=False)  # of which nobody looks at so many
     except EfficientNetError as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1

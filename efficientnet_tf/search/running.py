@@ -91,7 +91,7 @@ def search_coefficients(
     candidates = grids.grid_candidates(architecture, triples, seeds)
     question = grid_question(step, tolerance)
     with opened(architecture, accuracy, question, folder, workers=workers, seeds=len(seeds)) as (kept, measure):
-        with Pool(kept, measure, workers=workers, show=Progress(len(candidates), kept.known)) as pool:
+        with Pool(kept, measure, workers=workers, show=_progress(accuracy, len(candidates), kept)) as pool:
             outcomes = pool.all_of(candidates)
         result = GridResult(tuple(grids.rank(candidates, outcomes)))
         columns = machine()
@@ -147,7 +147,7 @@ def search_architecture(
         measure,
     ):
         search = architectures.ArchitectureSearch(quest, kept.path / architectures.STORAGE)
-        show = Progress(trials, kept.known, value=lambda row: objective(row["accuracy"], row["madds"], target, weight))
+        show = _progress(accuracy, trials, kept, lambda row: objective(row["accuracy"], row["madds"], target, weight))
         with Pool(kept, measure, workers=workers, show=show) as pool:
             tried = search.run(pool, trials, workers)
         found = architectures.found(quest, tried, kept.rows)
@@ -190,7 +190,7 @@ def study_scaling(
         kept,
         measure,
     ):
-        with Pool(kept, measure, workers=workers, show=Progress(len(candidates), kept.known)) as pool:
+        with Pool(kept, measure, workers=workers, show=_progress(accuracy, len(candidates), kept)) as pool:
             outcomes = pool.all_of(candidates)
         rows = studies.curves(candidates, outcomes)
         columns = machine()
@@ -268,6 +268,13 @@ def opened(
         except UsageError:
             kept.abandon()
             raise
+
+
+def _progress(
+    accuracy: Accuracy, total: int, kept: SearchFolder, value: Callable[[Mapping[str, Any]], float] | None = None
+) -> Callable[[Mapping[str, Any]], None]:
+    """Return what shows each row: of trainings a line, with the time that is left; a function may print its own."""
+    return Progress(total, kept.known, value=value) if isinstance(accuracy, TrainConfig) else lambda row: None
 
 
 def _measure(accuracy: Accuracy, kept: SearchFolder, *, workers: int, seeded: bool) -> Measure:

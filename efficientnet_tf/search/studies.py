@@ -47,7 +47,7 @@ def networks(figure: str, base: Spec, points: Points) -> list[tuple[Spec, dict[s
     >>> from efficientnet_tf.specs import spec
     >>> found = networks("figure8", spec("b0"), Points(phis=(1,)))
     >>> [(network.name, about["curve"]) for network, about in found][1:3]
-    [('b0-phi1', 'compound'), ('b0-d2.428', 'depth')]
+    [('b0-phi1', 'compound'), ('b0-d2', 'depth')]
     """
     if figure not in FIGURES:
         raise unknown_name("study", figure, FIGURES)

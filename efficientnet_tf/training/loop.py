@@ -47,11 +47,12 @@ class TrainResult:
     skipped: tuple[tuple[str, str], ...]
 
 
-def train(config: TrainConfig) -> TrainResult:
+def train(config: TrainConfig, *, report: bool = True) -> TrainResult:
     """Train a network on photographs and write its run, or go on with a run that was interrupted.
 
     Args:
         config: what to do; what it leaves open is filled by its recipe.
+        report: whether the run has a `report.html`, which takes some seconds.
 
     Returns:
         The run and the figures of its best network.
@@ -95,7 +96,7 @@ def train(config: TrainConfig) -> TrainResult:
         metrics = {}
         if session.chief:
             seconds = time.monotonic() - began
-            metrics = measure(job.run, config, job.data, skipped=skipped, seconds=seconds)
+            metrics = measure(job.run, config, job.data, skipped=skipped, seconds=seconds, report=report)
         meet(strategy)  # or the cluster would lose those who are done
     return TrainResult(job.run, metrics, job.run.epochs(), skipped)
 

@@ -28,8 +28,9 @@ def measure(
     *,
     skipped: Sequence[tuple[str, str]],
     seconds: float,
+    report: bool = True,
 ) -> dict[str, Any]:
-    """Measure a run's best network, and write `metrics.json` and `report.html`; return the figures.
+    """Measure a run's best network, and write `metrics.json` and perhaps `report.html`; return the figures.
 
     Args:
         run: which has a best network.
@@ -37,11 +38,14 @@ def measure(
         data: whose `measured` photographs count.
         skipped: files that could not be used, each with the reason.
         seconds: how long training took.
+        report: whether to write it.
     """
     model = run.load_model()
     shortlist, probabilities, targets = _answers(model, config, data)
     metrics = evaluate_probabilities(probabilities, targets, data.labels)
     run.finish(metrics)
+    if not report:
+        return metrics
     try:
         write_report(
             run,
