@@ -31,7 +31,7 @@ from typing import Any
 BASE = Path(__file__).with_name("fashion_base.json")
 #: Where Debian's package dataset-fashion-mnist has the files.
 DATA = "/usr/share/datasets/fashion-mnist"
-TRAINING = ("--steps=500", "--batch_size=64", "--validation_fraction=0.1", "--workers=2")
+TRAINING = ("--steps=300", "--batch_size=64", "--validation_fraction=0.1", "--workers=2")
 SEEDS = (0, 1, 2)
 TRIALS, RANDOM = 30, 9
 #: Added to a seed for trainings that chose nothing.

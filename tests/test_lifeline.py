@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from efficientnet_tf.runtimes import lifeline
 
 PARENT = """
@@ -25,13 +27,36 @@ print("ready", flush=True)
 threading.Event().wait()
 """
 
+#: Its work fails as soon as the first photograph has gone, while the others are being removed.
+FAILING_CHILD = """
+import shutil, sys, threading
+from pathlib import Path
+from efficientnet_tf.runtimes import lifeline
 
-def test_a_child_ends_with_its_killed_parent_and_takes_the_folder_along(tmp_path):
+remove, gone = shutil.rmtree, threading.Event()
+
+def slowly(folder, **options):
+    next(folder.iterdir(), folder / "none").unlink(missing_ok=True)
+    gone.set()
+    threading.main_thread().join()
+    remove(folder, **options)
+
+shutil.rmtree = slowly
+lifeline.end_with_stdin(Path(sys.argv[1]))
+print("ready", flush=True)
+gone.wait()
+raise FileNotFoundError("a photograph")
+"""
+
+
+@pytest.mark.parametrize("child", [CHILD, FAILING_CHILD], ids=["waits", "fails"])
+def test_a_child_ends_with_its_killed_parent_and_takes_the_folder_along(child, tmp_path):
     folder = tmp_path / "pictures"
     folder.mkdir()
-    (folder / "000000.file").write_bytes(b"a photograph")
-    command = [sys.executable, "-c", PARENT, CHILD, str(folder)]
-    parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    for number in range(20):
+        (folder / f"{number:06}.file").write_bytes(b"a photograph")
+    command = [sys.executable, "-c", PARENT, child, str(folder)]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert parent.stdout is not None
     assert parent.stdout.readline() == "ready\n"
     assert folder.is_dir()

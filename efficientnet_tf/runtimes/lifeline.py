@@ -6,8 +6,10 @@ them would stay. But the system closes its end of a pipe, which the other end no
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
+import select
 import shutil
 import threading
 from collections.abc import Iterator
@@ -36,14 +38,27 @@ def lifeline() -> Iterator[int]:
 def end_with_stdin(*folders: Path) -> None:
     """End this process as soon as its standard input ends, and remove folders that nobody needs then.
 
-    A thread waits for it, so that work which holds Python's lock ends when it gives that back.
+    A thread waits for it, so that work which holds Python's lock ends when it gives that back. Work that fails first,
+    since files vanish under its hands, does not end the process in the middle of the removal.
     """
+    lock = threading.Lock()
+
+    def remove() -> None:
+        with lock:
+            for folder in folders:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def wait() -> None:
         while os.read(0, 1024):
             pass
-        for folder in folders:
-            shutil.rmtree(folder, ignore_errors=True)
+        remove()
         os._exit(1)
 
+    def at_exit() -> None:
+        # Nothing is ever written to it: what can be read is its end. (Windows tells that of sockets only.)
+        with contextlib.suppress(OSError):
+            if select.select([0], [], [], 0)[0]:
+                remove()
+
+    atexit.register(at_exit)
     threading.Thread(target=wait, daemon=True).start()
