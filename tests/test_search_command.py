@@ -10,7 +10,7 @@ from efficientnet_tf.cli import scale as command
 from efficientnet_tf.config import ScaleConfig, TrainConfig
 from efficientnet_tf.config.search import STUDIES
 from efficientnet_tf.errors import MissingDependencyError, UsageError
-from efficientnet_tf.search import running, search_coefficients
+from efficientnet_tf.search import report, running, search_coefficients
 from efficientnet_tf.search.candidates import Outcome
 from efficientnet_tf.specs import count, scale, spec
 
@@ -145,6 +145,19 @@ def test_a_study_is_drawn(tmp_path, monkeypatch, capsys):
     assert {row["seeds"] for row in rows} == {2}
     assert "[1/18] curve base, value 0, seed 0: done, accuracy " in told
     assert (tmp_path / "searches" / "figure8-tiny-sample" / "figure8.png").stat().st_size > 10_000
+
+
+def test_triples_that_make_the_best_network_as_well_are_named(capsys):
+    result = search_coefficients("tiny", lambda network: 1 / network.image_size, step=0.1)
+    report.print_grid(spec("tiny"), result)
+    told = capsys.readouterr().out
+    (line,) = [line for line in told.splitlines() if line.startswith("At phi 1 these round to the same network")]
+    named = line.partition(": ")[2].partition(". A larger")[0].split("; ")
+    assert named
+    for triple in named:
+        alpha, beta, gamma = map(float, triple.split(", "))
+        same = scale("tiny", phi=1, alpha=alpha, beta=beta, gamma=gamma)
+        assert [block.filters_out for block in same.expand()] == [block.filters_out for block in result.spec.expand()]
 
 
 def test_a_training_that_fails_is_told_with_its_own_words(tmp_path):

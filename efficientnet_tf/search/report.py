@@ -7,6 +7,7 @@ from typing import Any
 
 from efficientnet_tf.benchmarking.tables import Columns, print_table, shorten
 from efficientnet_tf.search.architecture import Found
+from efficientnet_tf.search.candidates import digest_of
 from efficientnet_tf.search.running import GridResult
 from efficientnet_tf.specs import Spec, count
 
@@ -49,6 +50,10 @@ def print_grid(base: Spec, result: GridResult) -> None:
     print_table(f"{base.name} at phi 1, the best first", GRID, [one.row() for one in result.ranked[:_SHOWN]])
     if len(result.ranked) > _SHOWN:
         print(f"{len(result.ranked) - _SHOWN} more are in the table.")
+    alike = [one for one in result.ranked[1:] if digest_of(one.spec) == digest_of(result.spec)]
+    if alike:
+        triples = "; ".join(", ".join(f"{value:g}" for value in vars(one.coefficients).values()) for one in alike)
+        print(f"At phi 1 these round to the same network as the best: {triples}. A larger --base tells them apart.")
     best, second = result.ranked[0], result.ranked[1] if len(result.ranked) > 1 else None
     if second is not None and best.standard_error is None:
         print("One seed tells nothing of chance: networks that are close may change places with others (--seeds).")
