@@ -8,6 +8,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from efficientnet_tf.benchmarking.plots import save_figure
 from efficientnet_tf.specs import DIMENSIONS
@@ -30,17 +31,16 @@ def plot_grid(rows: Sequence[Row], path: Path) -> Path:
         )
     best = rows[0]
     axes.plot(best["madds_ratio"], best["accuracy"], "o", markersize=11, markerfacecolor="none", color=COLOURS[4])
-    for row in rows[:5]:
-        axes.annotate(
-            f"{row['alpha']:g}, {row['beta']:g}, {row['gamma']:g}",
-            (row["madds_ratio"], row["accuracy"]),
-            xytext=(6, 4),
-            textcoords="offset points",
-            fontsize=8,
-        )
+    for place, row in enumerate(rows[:5], start=1):
+        axes.annotate(str(place), (row["madds_ratio"], row["accuracy"]), xytext=(7, 3), textcoords="offset points")
+    named = [
+        f"{place}: {row['alpha']:g}, {row['beta']:g}, {row['gamma']:g}" for place, row in enumerate(rows[:5], start=1)
+    ]
+    nothing = [Line2D([], [], linestyle="") for _ in named]
+    axes.legend(nothing, named, title="alpha, beta, gamma", handlelength=0, frameon=False, fontsize=9)
     axes.axvline(2.0, color="grey", linewidth=0.8, linestyle=":")
     _finish(axes, "multiply-adds, as a multiple of the base's", _accuracy(rows))
-    axes.set_title("alpha, beta, gamma of the best five; the best is ringed", loc="left", fontsize=10)
+    axes.set_title("The base scaled by each triple at phi 1; the best is ringed", loc="left", fontsize=10)
     return save_figure(figure, path)
 
 
