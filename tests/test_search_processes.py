@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from efficientnet_tf.config import TrainConfig, network_of, read_config
+from efficientnet_tf.search.candidates import Candidate
+from efficientnet_tf.search.proxy import Proxy
 from efficientnet_tf.specs import count, scale, spec
 
 #: Three triples: (1, 1, 1.5), (1, 1.5, 1) and (2, 1, 1).
@@ -148,7 +150,7 @@ def test_a_search_that_is_stopped_ends_its_trainings(tmp_path):
 
 
 @pytest.mark.slow
-def test_an_architecture_is_searched_for_and_poor_trainings_end_early(tmp_path):
+def test_an_architecture_is_searched_for(tmp_path):
     words = ["--search=architecture", "--base=tiny", "--data=sample", "--trials=3", "--epochs=1", "--batch_size=16"]
     process = _start(tmp_path, *words, "--workers=2", "--target_madds=1M", "--pruner=median", "--json")
     output, errors = process.communicate(timeout=900)
@@ -159,3 +161,21 @@ def test_an_architecture_is_searched_for_and_poor_trainings_end_early(tmp_path):
     assert (study / "optuna.db").exists()
     assert (study / "front.png").stat().st_size > 10_000
     assert count(str(study / "best.json")).madds == result["madds"]
+
+
+@pytest.mark.slow
+def test_a_poor_training_ends_early_and_is_not_begun_again(tmp_path):
+    reported = []
+
+    def report(epoch, accuracy):
+        reported.append((epoch, accuracy))
+        return True
+
+    settings = TrainConfig(data="sample", weights="none", recipe="proxy", epochs=40, batch_size=16).resolve().to_json()
+    candidate, measure = Candidate(spec("tiny")), Proxy(tmp_path, settings, 1)
+    outcome = measure(candidate, report)
+    assert (outcome.state, [epoch for epoch, _ in reported]) == ("pruned", [1])
+    assert outcome.accuracy == reported[0][1]
+    assert not (tmp_path / candidate.key).exists()
+    again = measure(candidate, report)
+    assert (again.state, again.accuracy, len(reported)) == ("pruned", outcome.accuracy, 1)

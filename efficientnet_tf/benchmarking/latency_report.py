@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from efficientnet_tf.benchmarking.paper import TABLE2
-from efficientnet_tf.benchmarking.plots import OURS, THEIRS
+from efficientnet_tf.benchmarking.plots import OURS, THEIRS, plain_numbers
 from efficientnet_tf.benchmarking.tables import Columns, Row, print_notes, print_table
 
 #: How a form is drawn.
@@ -77,8 +77,7 @@ def plot_latency(rows: Sequence[Row]) -> Figure:
         for x, y, name in points if candidate.endswith("LiteRT") else ():
             axes.annotate(name.upper(), (x, y), xytext=(-6, 4), textcoords="offset points", ha="right", color=OURS)
     axes.set_xscale("log")
-    for formatter in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
-        formatter(lambda value, _: f"{value:g}")  # 20, 30, 50, not powers of ten
+    plain_numbers(axes.xaxis)
     axes.set(xlabel="median latency (ms), logarithmic", ylabel="ImageNet top-1 as published (%)")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)

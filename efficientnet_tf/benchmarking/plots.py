@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 
 from efficientnet_tf.benchmarking.paper import number
@@ -122,6 +123,12 @@ def plot_accuracy(rows: Sequence[Row], cost: Cost) -> Figure:
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def plain_numbers(axis: Axis) -> None:
+    """Label a logarithmic axis with 20, 30, 50, not with powers of ten."""
+    for formatter in (axis.set_major_formatter, axis.set_minor_formatter):
+        formatter(lambda value, _: f"{value:g}")
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from efficientnet_tf.cli.command import run_command
 from efficientnet_tf.config import ScaleConfig
 from efficientnet_tf.errors import require_tensorflow
 from efficientnet_tf.flags import CommandLine
+from efficientnet_tf.specs import Spec
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,36 +28,30 @@ def _scale(line: CommandLine) -> dict[str, Any]:
 
         require_tensorflow()
         return run_asked(config)
+    network = None
     if config.table:
         result, rows = _tables(config)
     elif config.targets():
-        result, rows = _budget(config)
+        result, rows, network = _budget(config)
     elif config.factors():
-        result, rows = _dimensions(config)
+        result, rows, network = _dimensions(config)
     else:
-        result, rows = _family(config)
+        result, rows, network = _family(config)
     if config.output is not None:
         write_csv(config.output, rows)
         print(f"Written to {config.output}.")
-    if config.save is not None:
-        _save(config)
+    if config.save is not None and network is not None:
+        _save(network, config.save)
     return result
 
 
-def _save(config: ScaleConfig) -> None:
-    """Write the network that was asked for as a file that every --variant takes."""
+def _save(network: Spec, path: str) -> None:
+    """Write a network as a file that every --variant takes."""
     from efficientnet_tf.files import atomic_write_text
-    from efficientnet_tf.specs import scale, solve_scale, spec_text
+    from efficientnet_tf.specs import spec_text
 
-    coefficients = {"alpha": config.alpha, "beta": config.beta, "gamma": config.gamma}
-    if config.targets():
-        network = solve_scale(config.base, **config.targets(), batch_size=config.batch_size or 1, **coefficients).spec
-    elif config.factors():
-        network = scale(config.base, **config.factors())
-    else:
-        network = scale(config.base, phi=config.phis()[0], **coefficients)
-    atomic_write_text(str(config.save), spec_text(network))
-    print(f"{network.name} is in {config.save}: --variant={config.save}")
+    atomic_write_text(path, spec_text(network))
+    print(f"{network.name} is in {path}: --variant={path}")
 
 
 def _tables(config: ScaleConfig) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -67,7 +63,7 @@ def _tables(config: ScaleConfig) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return {"rows": rows}, rows
 
 
-def _budget(config: ScaleConfig) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _budget(config: ScaleConfig) -> tuple[dict[str, Any], list[dict[str, Any]], Spec]:
     from efficientnet_tf.benchmarking.families import row_of
     from efficientnet_tf.benchmarking.scaling_report import print_solution
     from efficientnet_tf.specs import solve_scale, spec
@@ -89,10 +85,10 @@ def _budget(config: ScaleConfig) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         "training_bytes": solution.memory.total,
         **{f"share_of_{name}": share for name, share in solution.shares.items()},
     }
-    return row, [row]
+    return row, [row], solution.spec
 
 
-def _dimensions(config: ScaleConfig) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _dimensions(config: ScaleConfig) -> tuple[dict[str, Any], list[dict[str, Any]], Spec]:
     from efficientnet_tf.benchmarking.families import row_of
     from efficientnet_tf.benchmarking.scaling_report import NETWORK
     from efficientnet_tf.benchmarking.tables import print_table
@@ -102,13 +98,13 @@ def _dimensions(config: ScaleConfig) -> tuple[dict[str, Any], list[dict[str, Any
     scaled = scale(base, **config.factors())
     rows = [row_of(base, base, "base"), row_of(scaled, base, " and ".join(config.factors()))]
     print_table(f"{base.name}, and scaled by {rows[1]['way']}", NETWORK, rows)
-    return {"rows": rows}, rows
+    return {"rows": rows}, rows, scaled
 
 
-def _family(config: ScaleConfig) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _family(config: ScaleConfig) -> tuple[dict[str, Any], list[dict[str, Any]], Spec]:
     from efficientnet_tf.benchmarking.families import compound_rows, published_rows, single_rows
     from efficientnet_tf.benchmarking.scaling_report import print_family
-    from efficientnet_tf.specs import Coefficients, spec
+    from efficientnet_tf.specs import Coefficients, scale, spec
 
     base = spec(config.base)
     coefficients = Coefficients(config.alpha, config.beta, config.gamma)
@@ -121,7 +117,8 @@ def _family(config: ScaleConfig) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         plot_scaling(base, compound, coefficients, config.plot)
         print(f"Drawn in {config.plot}.")
     rows = [*compound, *single, *published]
-    return {"product": coefficients.product, "rows": rows}, rows
+    last = scale(base, phi=config.phis()[-1], **dataclasses.asdict(coefficients))
+    return {"product": coefficients.product, "rows": rows}, rows, last
 
 
 if __name__ == "__main__":

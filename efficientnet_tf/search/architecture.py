@@ -38,8 +38,8 @@ class Quest:
         target: multiply-adds that a network shall have, T.
         weight: w of `accuracy * (madds / T) ** w`.
         sampler: `tpe` or `random`.
-        pruner: `none`, or `median`: a training ends when its accuracy is below the median of the earlier ones at the
-            same epoch.
+        pruner: `none`, or `median`: a training ends when what it is worth by then is below the median of the earlier
+            ones at the same epoch.
         seed: of the sampler and of the trainings.
     """
 

@@ -85,16 +85,19 @@ def digest_of(architecture: Spec) -> str:
     network["widths"] = architecture.stem_filters, architecture.head_filters
     network["blocks"] = [
         (
-            *(
-                block.kind,
-                block.kernel_size,
-                block.strides,
-                block.expands,
-                block.has_skip,
-                block.has_shortcut_projection,
-            ),
-            *(block.filters_in, block.filters_expanded, block.filters_squeezed, block.filters_out),
-            *(block.survival_probability, block.row.experts, block.row.stride_in_projection),
+            block.kind,
+            block.kernel_size,
+            block.strides,
+            block.expands,
+            block.has_skip,
+            block.has_shortcut_projection,
+            block.filters_in,
+            block.filters_expanded,
+            block.filters_squeezed,
+            block.filters_out,
+            block.survival_probability,
+            block.row.experts,
+            block.row.stride_in_projection,
         )
         for block in architecture.expand()
     ]

@@ -10,15 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from efficientnet_tf.benchmarking.plots import save_figure
+from efficientnet_tf.benchmarking.plots import plain_numbers, save_figure
+from efficientnet_tf.benchmarking.scaling_plot import COLOURS as OF_WAYS
 from efficientnet_tf.specs import DIMENSIONS
 
 Row = Mapping[str, Any]
 
-#: Okabe and Ito's colours, which the colour-blind tell apart.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
-#: Which of them a curve has in every figure.
-_OF_CURVES = {"compound": COLOURS[0], "depth": COLOURS[1], "width": COLOURS[2], "resolution": COLOURS[3]}
+#: Okabe and Ito's colours, first those that ways of scaling have in every figure.
+COLOURS = (*OF_WAYS.values(), "#D55E00", "#56B4E9")
 
 
 def plot_grid(rows: Sequence[Row], path: Path) -> Path:
@@ -55,8 +54,7 @@ def plot_front(rows: Sequence[Row], path: Path) -> Path:
     best = max(done, key=lambda row: row["objective"])
     axes.plot(_millions(best), best["accuracy"], "o", markersize=11, markerfacecolor="none", color=COLOURS[4])
     axes.set_xscale("log")
-    for formatter in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
-        formatter(lambda value, _: f"{value:g}")
+    plain_numbers(axes.xaxis)
     _finish(axes, "multiply-adds (millions)", "accuracy of the short training")
     axes.set_title("Trials, those that none beats (blue), and the one worth most (ringed)", loc="left", fontsize=10)
     return save_figure(figure, path)
@@ -70,7 +68,7 @@ def plot_study(figure_name: str, rows: Sequence[Row], path: Path) -> Path:
         panels = figure.subplots(1, 3, sharey=True)
         for axes, dimension in zip(panels, ("width", "depth", "resolution"), strict=True):
             own = [row for row in rows if row["curve"] == dimension]
-            _curve(axes, own, _OF_CURVES[dimension], None)
+            _curve(axes, own, OF_WAYS[dimension], None)
             for row in own:
                 axes.annotate(
                     f"{dimension[0]}={row['value']:g}",
@@ -89,7 +87,7 @@ def plot_study(figure_name: str, rows: Sequence[Row], path: Path) -> Path:
     for number, curve in enumerate(curves):
         own = [*base, *(row for row in rows if row["curve"] == curve)]
         label = f"{curve} alone" if curve in DIMENSIONS else curve
-        _curve(axes, own, _OF_CURVES.get(curve, COLOURS[number % len(COLOURS)]), label)
+        _curve(axes, own, OF_WAYS.get(curve, COLOURS[number % len(COLOURS)]), label)
     axes.legend(frameon=False, fontsize=9)
     _finish(axes, "multiply-adds (millions)", _accuracy(rows))
     return save_figure(figure, path)
