@@ -78,6 +78,7 @@ def plot_study(figure_name: str, rows: Sequence[Row], path: Path) -> Path:
                     fontsize=8,
                 )
             _finish(axes, "multiply-adds (millions)", _accuracy(rows) if dimension == "width" else "")
+            axes.margins(x=0.12, y=0.12)  # room for what is written beside the first and the last point
             axes.set_title(f"{dimension} alone", loc="left", fontsize=10)
         return save_figure(figure, path)
     figure = Figure(figsize=(7.5, 4.8), layout="constrained")
