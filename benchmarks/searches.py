@@ -72,8 +72,7 @@ def architecture(work: Path, options: argparse.Namespace) -> None:
         best = max((row for row in found if row["objective"]), key=lambda row: float(row["objective"]))
         others = _compared(work / f"compared{seed}", options, folder / "best.json", seed)
         rows += [{"search_seed": seed, **row} for row in others]
-        drawn = [float(row["accuracy"]) for row in others if row["kind"] == "random" and row["state"] == "done"]
-        again = next(float(row["accuracy"]) for row in others if row["kind"] == "best again")
+        drawn, (again,) = (_accuracies(rows, kind, seed) for kind in ("random", "best again"))
         _report(
             f"seed {seed}: best {best['accuracy']} with {best['madds']} multiply-adds, again {again:.4f}; random of "
             f"its cost: median {statistics.median(drawn):.4f} of {min(drawn):.4f} to {max(drawn):.4f}; {seconds:.0f} s"
@@ -82,6 +81,7 @@ def architecture(work: Path, options: argparse.Namespace) -> None:
             _keep(folder, options.output_dir, {"front.png": "search_architecture.png"})
             _keep(folder, options.output_dir, {"best.json": "search_architecture_best.json"})
     write_csv(options.output_dir / "search_architecture.csv", rows)
+    _draw_compared(rows, options.output_dir / "search_compared.png")
 
 
 def figure8(work: Path, options: argparse.Namespace) -> None:
@@ -128,6 +128,37 @@ def _random_of_cost(best: Any, number: int, seed: int) -> list[Any]:
             if len(found) == number:
                 return found
     raise SystemExit(f"Of {DRAWS} architectures only {len(found)} have about {wanted} multiply-adds.")
+
+
+def _draw_compared(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """Draw, for each seed of the search, the best architecture, trained again, among random ones of its cost."""
+    from matplotlib.figure import Figure
+
+    from efficientnet_tf.benchmarking.plots import save_figure
+    from efficientnet_tf.search.plots import COLOURS
+
+    figure = Figure(figsize=(7.5, 4.0), layout="constrained")
+    axes = figure.subplots()
+    seeds = list(dict.fromkeys(row["search_seed"] for row in rows))
+    for place, seed in enumerate(seeds):
+        drawn, best = (_accuracies(rows, kind, seed) for kind in ("random", "best again"))
+        first = place == 0
+        axes.plot([place] * len(drawn), drawn, "o", color="#999999", markersize=5, label="random" if first else None)
+        median, label = statistics.median(drawn), "their median" if first else None
+        axes.hlines(median, place - 0.15, place + 0.15, color="#555555", label=label)
+        axes.plot(place, best, "o", color=COLOURS[4], markersize=8, label="the best of the search" if first else None)
+    axes.set_xticks(range(len(seeds)), [f"search with seed {seed}" for seed in seeds])
+    axes.set(xlim=(-0.5, len(seeds) - 0.5), ylabel="accuracy of the short training")
+    axes.set_title("Of equal multiply-adds, all trained with a seed that chose nothing", loc="left", fontsize=10)
+    axes.grid(alpha=0.25, axis="y")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    save_figure(figure, path)
+
+
+def _accuracies(rows: Sequence[dict[str, Any]], kind: str, seed: int) -> list[float]:
+    own = [row for row in rows if row["kind"] == kind and row["search_seed"] == seed]
+    return [float(row["accuracy"]) for row in own if row["state"] == "done"]
 
 
 def _config(options: argparse.Namespace) -> Any:

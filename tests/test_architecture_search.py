@@ -92,6 +92,17 @@ def test_the_front_is_what_nothing_beats(found):
     assert pareto_front([(1, 0.5), (1, 0.5), (1, 0.6)]) == [2]
 
 
+def test_optuna_tells_nothing_of_what_is_usual(caplog):
+    before = optuna.logging.get_verbosity()
+    optuna.logging.enable_propagation()
+    try:
+        search_architecture(TWO, _agreement, trials=1)
+    finally:
+        optuna.logging.disable_propagation()
+    assert caplog.messages == []
+    assert optuna.logging.get_verbosity() == before == optuna.logging.INFO
+
+
 def test_files_of_a_search(tmp_path):
     folder = tmp_path / "search"
     found = search_architecture(TWO, _agreement, trials=6, folder=folder, seed=3)

@@ -76,5 +76,6 @@ def test_trials_and_what_they_are_compared_with_are_written(searches, tmp_path, 
     assert {row["seed"] for row in rows if row["kind"] == "random"} == {"1000", "1001"}
     assert "random of its cost: median 0.7500 of 0.7500 to 0.7500; 1 s" in capsys.readouterr().err
     assert (tmp_path / "results" / "search_architecture.png").read_bytes() == b"picture"
+    assert (tmp_path / "results" / "search_compared.png").read_bytes().startswith(b"\x89PNG")
     assert spec(str(tmp_path / "results" / "search_architecture_best.json")).blocks
     shutil.rmtree(tmp_path / "work")

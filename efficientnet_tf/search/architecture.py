@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.util
 import math
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,13 +94,14 @@ class ArchitectureSearch:
         self._quest = quest
         self._lock = threading.Lock()
         try:
-            self._study = optuna.create_study(
-                study_name=STUDY,
-                storage=f"sqlite:///{storage}",
-                direction="maximize",
-                load_if_exists=True,
-                pruner=_pruner(quest.pruner),
-            )
+            with _quietly():
+                self._study = optuna.create_study(
+                    study_name=STUDY,
+                    storage=f"sqlite:///{storage}",
+                    direction="maximize",
+                    load_if_exists=True,
+                    pruner=_pruner(quest.pruner),
+                )
         except sqlalchemy.exc.DatabaseError as error:
             raise EfficientNetError(f"{storage} is damaged: {error.orig}. Give a new --study_dir.") from None
         self._trials: dict[int, optuna.Trial] = {}
@@ -233,6 +235,19 @@ def found(quest: Quest, trials: Sequence[tuple[Candidate, Outcome]], rows: Seque
 def random_architecture(space: Space, draw: Callable[[Sequence[Value]], Value], name: str) -> Spec:
     """Return one of the architectures, each dimension drawn by itself."""
     return space.architecture({key: draw(values) for key, values in space.choices().items()}, name)
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Have Optuna say what is wrong, and nothing else: what a search does it tells itself."""
+    import optuna
+
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
 
 
 def _sampler(quest: Quest, number: int) -> optuna.samplers.BaseSampler:
