@@ -92,7 +92,7 @@ def _study(config: ScaleConfig) -> dict[str, Any]:
     report.print_study(f"{figure}, {spec(config.base).name}", rows)
     plots.plot_study(figure, rows, folder / f"{figure}.png")
     print(f"All points: {folder / running.RESULT}, {figure}.png. A short training ranks networks; it does not say how")
-    print("accurate they would become, and favours small ones, which learn sooner.")
+    print("accurate they would become, and favours those that learn soon: shallow ones rather than deep ones.")
     return {"folder": str(folder), "rows": rows}
 
 

@@ -85,6 +85,8 @@ def print_found(found: Found, target: float) -> None:
         f"{shorten(count(found.best).trainable)} parameters: worth {found.objective:.4f} at a target of "
         f"{shorten(target)}. {front} trials are such that none is better and cheaper."
     )
+    if len(found.rows) > 1:
+        print("The best of many was lucky, too: trained with another seed, it will be a little less accurate.")
 
 
 def print_study(title: str, rows: Sequence[Row]) -> None:
