@@ -86,7 +86,7 @@ def print_found(found: Found, target: float) -> None:
         f"{shorten(target)}. {front} trials are such that none is better and cheaper."
     )
     if len(found.rows) > 1:
-        print("The best of many was lucky, too: trained with another seed, it will be a little less accurate.")
+        print("The best of many was lucky, too: trained with another seed, it is likely to be a little less accurate.")
 
 
 def print_study(title: str, rows: Sequence[Row]) -> None:
