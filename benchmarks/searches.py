@@ -140,14 +140,14 @@ def _draw_compared(rows: Sequence[dict[str, Any]], path: Path) -> None:
     figure = Figure(figsize=(7.5, 4.0), layout="constrained")
     axes = figure.subplots()
     seeds = list(dict.fromkeys(row["search_seed"] for row in rows))
-    for place, seed in enumerate(seeds):
-        drawn, best = (_accuracies(rows, kind, seed) for kind in ("random", "best again"))
-        first = place == 0
-        axes.plot([place] * len(drawn), drawn, "o", color="#999999", markersize=5, label="random" if first else None)
-        median, label = statistics.median(drawn), "their median" if first else None
-        axes.hlines(median, place - 0.15, place + 0.15, color="#555555", label=label)
-        axes.plot(place, best, "o", color=COLOURS[4], markersize=8, label="the best of the search" if first else None)
-    axes.set_xticks(range(len(seeds)), [f"search with seed {seed}" for seed in seeds])
+    places = range(len(seeds))
+    drawn = [_accuracies(rows, "random", seed) for seed in seeds]
+    best = [_accuracies(rows, "best again", seed)[0] for seed in seeds]
+    points = [(place, value) for place in places for value in drawn[place]]
+    axes.plot(*zip(*points, strict=True), "o", color="#999999", markersize=5, label="random")
+    axes.plot(places, [*map(statistics.median, drawn)], "_", color="#555555", markersize=20, label="their median")
+    axes.plot(places, best, "o", color=COLOURS[4], markersize=8, label="the best of the search")
+    axes.set_xticks(places, [f"search with seed {seed}" for seed in seeds])
     axes.set(xlim=(-0.5, len(seeds) - 0.5), ylabel="accuracy of the short training")
     axes.set_title("Of equal multiply-adds, all trained with a seed that chose nothing", loc="left", fontsize=10)
     axes.grid(alpha=0.25, axis="y")
